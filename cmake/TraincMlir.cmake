@@ -1,0 +1,33 @@
+# Finds the packaged LLVM, MLIR and LLD 22 and sets up TableGen for our dialects.
+list(APPEND CMAKE_PREFIX_PATH /usr/lib/llvm-22)
+find_package(LLVM 22 REQUIRED CONFIG)
+find_package(MLIR REQUIRED CONFIG)
+find_package(LLD REQUIRED CONFIG)
+list(APPEND CMAKE_MODULE_PATH "${MLIR_CMAKE_DIR}" "${LLVM_CMAKE_DIR}")
+set(LLVM_RUNTIME_OUTPUT_INTDIR ${CMAKE_BINARY_DIR}/bin)
+set(LLVM_LIBRARY_OUTPUT_INTDIR ${CMAKE_BINARY_DIR}/lib)
+include(TableGen)
+include(AddLLVM)
+include(AddMLIR)
+include_directories(SYSTEM ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS} ${LLD_INCLUDE_DIRS})
+add_definitions(${LLVM_DEFINITIONS})
+if(NOT LLVM_ENABLE_RTTI)
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fno-rtti>)
+endif()
+
+# The packaged shared libraries: the compiler's dependencies on LLVM, all in one name.
+add_library(TraincLlvm INTERFACE)
+target_link_libraries(TraincLlvm INTERFACE MLIR LLVM)
+
+# trainc_tablegen(TARGET file.td [-gen-x output]...): outputs lie beside the .td's path in the build tree.
+function(trainc_tablegen target td)
+  set(LLVM_TARGET_DEFINITIONS ${td})
+  set(rest ${ARGN})
+  set(TABLEGEN_OUTPUT)
+  while(rest)
+    list(POP_FRONT rest generator output)
+    string(REPLACE " " ";" generator "${generator}")
+    mlir_tablegen(${output} ${generator} -I ${CMAKE_SOURCE_DIR})
+  endwhile()
+  add_public_tablegen_target(${target})
+endfunction()
