@@ -1,6 +1,6 @@
 # Finds the packaged LLVM, MLIR and LLD 22 and sets up TableGen for our dialects.
 list(APPEND CMAKE_PREFIX_PATH /usr/lib/llvm-22)
-find_package(LLVM 22 REQUIRED CONFIG)
+find_package(LLVM 22.1 REQUIRED CONFIG)
 find_package(MLIR REQUIRED CONFIG)
 find_package(LLD REQUIRED CONFIG)
 list(APPEND CMAKE_MODULE_PATH "${MLIR_CMAKE_DIR}" "${LLVM_CMAKE_DIR}")
