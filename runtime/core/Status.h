@@ -1,4 +1,5 @@
-//===- Status.h - errors as values -------------------------------*- C++ -*-===//
+//===- Status.h - errors as values -------------------------------*- C++
+//-*-===//
 //
 // Every fallible function of the runtime returns Status or Result<T>: no
 // exceptions, no abort, no exit. A message reads "expected X, but got Y", says
