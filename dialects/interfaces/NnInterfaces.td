@@ -1,0 +1,75 @@
+//===- NnInterfaces.td - what passes may ask of an nn operation -----------===//
+//
+// Passes act through these interfaces and never by operation name. Derivative
+// and lowering rules attach as external models (compiler/autodiff/rules,
+// compiler/fusion/lowering), so the dialect stays ignorant of the compiler.
+//
+//===----------------------------------------------------------------------===//
+#ifndef TRAINC_DIALECTS_INTERFACES_NNINTERFACES_TD
+#define TRAINC_DIALECTS_INTERFACES_NNINTERFACES_TD
+
+include "mlir/IR/OpBase.td"
+
+def DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
+  let description = [{
+    The operation has a reverse-mode derivative (vector-Jacobian product).
+  }];
+  let cppNamespace = "::trainc::nn";
+  let methods = [InterfaceMethod<[{
+      Builds the gradients of the operands. `resultGradients` has one value per
+      result, null where no gradient reaches it; at least one is non-null.
+      `needed[i]` says whether operand i wants a gradient. Sets
+      `operandGradients[i]` (same type as operand i) for those; leaves null what
+      is zero. Fails, with a diagnostic on the operation, where an attribute
+      combination has no rule.
+    }], "::llvm::LogicalResult", "buildGradient",
+    (ins "::mlir::OpBuilder &":$builder,
+         "::mlir::ValueRange":$resultGradients,
+         "::llvm::ArrayRef<bool>":$needed,
+         "::llvm::SmallVectorImpl<::mlir::Value> &":$operandGradients)>];
+}
+
+def ElementwiseOpInterface : OpInterface<"ElementwiseOpInterface"> {
+  let description = [{
+    Every result element depends on the operand elements at the same index
+    only; all operands and the one result have the same shape. Such operations
+    fuse freely.
+  }];
+  let cppNamespace = "::trainc::nn";
+  let methods = [InterfaceMethod<[{
+      Builds the scalar computation in arith and math: `operands` are scalars of
+      the operands' element types; returns a scalar of the result's element type.
+    }], "::mlir::Value", "buildScalar",
+    (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+         "::mlir::ValueRange":$operands)>];
+}
+
+def LowerableOpInterface : OpInterface<"LowerableOpInterface"> {
+  let description = [{
+    The operation has a reference lowering to linalg, scf and tensor: the index
+    formula of its description, distributed over workgroups by one scf.forall.
+  }];
+  let cppNamespace = "::trainc::nn";
+  let methods = [InterfaceMethod<[{
+      Builds the body of a kernel. `operands` stand for the operands,
+      `destinations` are tensors of the result types to be written entirely
+      (destination-passing). Returns one value per result. Fails, with a
+      diagnostic on the operation, for what is not supported yet.
+    }], "::llvm::FailureOr<::llvm::SmallVector<::mlir::Value>>", "lower",
+    (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$operands,
+         "::mlir::ValueRange":$destinations)>,
+    InterfaceMethod<[{
+      Floating-point operations of one execution (multiply and add count one
+      each), for the cost model.
+    }], "double", "flops", (ins)>];
+}
+
+def StochasticOpInterface : OpInterface<"StochasticOpInterface"> {
+  let description = [{The operation makes noise in training that inference leaves out.}];
+  let cppNamespace = "::trainc::nn";
+  let methods = [InterfaceMethod<[{
+      Removes the noise: changes the operation in place, or replaces it.
+    }], "void", "removeNoise", (ins "::mlir::RewriterBase &":$rewriter)>];
+}
+
+#endif // TRAINC_DIALECTS_INTERFACES_NNINTERFACES_TD

@@ -1,0 +1,43 @@
+//===- ElementwiseOps.cpp - verifiers and folders of elementwise operations ===//
+
+#include "dialects/nn/Nn.h"
+
+using namespace mlir;
+
+namespace trainc::nn {
+
+static LogicalResult verifySameShape(Operation *op, ArrayRef<int64_t> expected,
+                                     ArrayRef<int64_t> got, StringRef what) {
+  if (expected == got)
+    return success();
+  return op->emitOpError() << "expected " << what << " of shape [" << expected
+                           << "], but got [" << got << "]";
+}
+
+LogicalResult CompareOp::verify() {
+  // compare_c1
+  return verifySameShape(*this, getLhs().getType().getShape(),
+                         getResult().getType().getShape(), "a result");
+}
+
+LogicalResult SelectOp::verify() {
+  // select_c1
+  return verifySameShape(*this, getResult().getType().getShape(),
+                         getCondition().getType().getShape(), "a condition");
+}
+
+LogicalResult CastOp::verify() {
+  // cast_c1
+  return verifySameShape(*this, getInput().getType().getShape(),
+                         getResult().getType().getShape(), "a result");
+}
+
+OpFoldResult CastOp::fold(FoldAdaptor) {
+  if (getInput().getType() == getType())
+    return getInput();
+  return {};
+}
+
+OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }
+
+} // namespace trainc::nn

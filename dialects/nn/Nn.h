@@ -1,0 +1,27 @@
+//===- Nn.h - the nn dialect --------------------------------------*- C++ -*-===//
+//
+// Differentiable tensor operations and losses; see NnDialect.td.
+//
+//===----------------------------------------------------------------------===//
+#ifndef TRAINC_DIALECTS_NN_NN_H
+#define TRAINC_DIALECTS_NN_NN_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "dialects/interfaces/NnInterfaces.h.inc"
+#include "dialects/nn/NnDialect.h.inc"
+#include "dialects/nn/NnEnums.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialects/nn/NnAttributes.h.inc"
+#define GET_OP_CLASSES
+#include "dialects/nn/NnOps.h.inc"
+
+#endif // TRAINC_DIALECTS_NN_NN_H

@@ -1,0 +1,166 @@
+//===- Train.cpp - registration and verifiers of the train dialect --------===//
+
+#include "dialects/train/Train.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+#include "dialects/train/TrainDialect.cpp.inc"
+#include "dialects/train/TrainEnums.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialects/train/TrainAttributes.cpp.inc"
+#define GET_OP_CLASSES
+#include "dialects/train/TrainOps.cpp.inc"
+
+namespace trainc::train {
+
+void TrainDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialects/train/TrainAttributes.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/train/TrainOps.cpp.inc"
+      >();
+}
+
+RankedTensorType lookupVariableType(SymbolTableCollection &tables, Operation *from,
+                                    FlatSymbolRefAttr symbol) {
+  Operation *op = tables.lookupNearestSymbolFrom(from, symbol);
+  if (auto parameter = dyn_cast_or_null<ParameterOp>(op))
+    return parameter.getTensorType();
+  if (auto state = dyn_cast_or_null<StateOp>(op))
+    return state.getTensorType();
+  return {};
+}
+
+RankedTensorType ParameterOp::getTensorType() {
+  return dyn_cast<RankedTensorType>(getType());
+}
+RankedTensorType StateOp::getTensorType() {
+  return dyn_cast<RankedTensorType>(getType());
+}
+
+LogicalResult ParameterOp::verify() {
+  RankedTensorType type = getTensorType();
+  if (!type || !type.hasStaticShape() || !isa<FloatType>(type.getElementType())) // parameter_c1
+    return emitOpError() << "expected a static float tensor type, but got " << getType();
+  if (!(getScale().convertToDouble() >= 0)) // parameter_c2
+    return emitOpError() << "expected a scale of at least 0, but got "
+                         << getScale().convertToDouble();
+  return success();
+}
+
+LogicalResult StateOp::verify() {
+  RankedTensorType type = getTensorType();
+  if (!type || !type.hasStaticShape()) // state_c1
+    return emitOpError() << "expected a static tensor type, but got " << getType();
+  if (getRole() == Role::Gradient && !getParameter()) // state_c2
+    return emitOpError() << "expected the parameter that the gradient belongs to, but got none";
+  if (getParameter()) {
+    auto parameter = SymbolTable::lookupNearestSymbolFrom<ParameterOp>(*this, getParameterAttr());
+    if (!parameter)
+      return emitOpError() << "expected " << getParameterAttr()
+                           << " to be a train.parameter, but it is not";
+    if (getRole() == Role::Gradient && parameter.getType() != getType())
+      return emitOpError() << "expected the parameter's type " << parameter.getType()
+                           << ", but got " << getType();
+  }
+  if ((getRole() == Role::Optimizer) != bool(getExternalNameAttr())) // state_c3
+    return emitOpError() << "expected an external_name exactly for optimizer states";
+  return success();
+}
+
+static LogicalResult verifyAccess(Operation *op, SymbolTableCollection &tables,
+                                  FlatSymbolRefAttr symbol, Type type) {
+  RankedTensorType variable = lookupVariableType(tables, op, symbol);
+  if (!variable) // read_c1, write_c1
+    return op->emitOpError() << "expected " << symbol
+                             << " to be a train.parameter or train.state, but it is not";
+  if (variable != type)
+    return op->emitOpError() << "expected type " << variable << " of " << symbol
+                             << ", but got " << type;
+  return success();
+}
+
+LogicalResult ReadOp::verifySymbolUses(SymbolTableCollection &tables) {
+  return verifyAccess(*this, tables, getSymbolAttr(), getType());
+}
+
+LogicalResult WriteOp::verifySymbolUses(SymbolTableCollection &tables) {
+  return verifyAccess(*this, tables, getSymbolAttr(), getValue().getType());
+}
+
+LogicalResult StepOp::verify() {
+  llvm::StringSet<> names;
+  for (StringRef name : getInputs().getAsValueRange<StringAttr>())
+    names.insert(name);
+  unsigned arguments = getBody().getNumArguments();
+  if (getInputs().size() != arguments || names.size() != arguments) // step_c1
+    return emitOpError() << "expected " << arguments
+                         << " distinct input names, but got " << getInputs();
+  return success();
+}
+
+LogicalResult LossOp::verify() {
+  if (getSum().getType().getRank() != 0) // loss_c1
+    return emitOpError() << "expected scalars of type tensor<f64>, but got "
+                         << getSum().getType();
+  for (auto other : (*this)->getBlock()->getOps<LossOp>())
+    if (other != *this && other.getName() == getName()) // loss_c2
+      return emitOpError() << "expected distinct names of loss terms, but got \""
+                           << getName() << "\" twice";
+  return success();
+}
+
+/// Arguments and yielded values of one region of train.update.
+static LogicalResult verifyRegion(UpdateOp op, Region &region, StringRef name,
+                                  unsigned minimumArguments, bool exact,
+                                  unsigned minimumResults, bool f64) {
+  Block &block = region.front();
+  auto yield = dyn_cast_if_present<YieldOp>(block.empty() ? nullptr : &block.back());
+  if (!yield)
+    return op.emitOpError() << "expected region '" << name << "' to end with train.yield";
+  unsigned arguments = block.getNumArguments();
+  if (arguments < minimumArguments || (exact && arguments != minimumArguments)) // update_c1
+    return op.emitOpError() << "expected " << (exact ? "" : "at least ") << minimumArguments
+                            << " arguments of region '" << name << "', but got " << arguments;
+  if (yield.getNumOperands() < minimumResults)
+    return op.emitOpError() << "expected region '" << name << "' to yield at least "
+                            << minimumResults << " values, but got "
+                            << yield.getNumOperands();
+  auto isScalar = [&](Type type) {
+    auto tensor = cast<RankedTensorType>(type);
+    return tensor.getRank() == 0 && (!f64 || tensor.getElementType().isF64());
+  };
+  for (Type type : llvm::concat<const Type>(block.getArgumentTypes(), yield.getOperandTypes()))
+    if (!isScalar(type))
+      return op.emitOpError() << "expected scalars" << (f64 ? " of type tensor<f64>" : "")
+                              << " in region '" << name << "', but got " << type;
+  return success();
+}
+
+LogicalResult UpdateOp::verify() {
+  unsigned states = getStates().size(), scalars = getScalars().size();
+  if (getScalarValues().size() != scalars) // update_c2
+    return emitOpError() << "expected " << scalars << " scalar values, but got "
+                         << getScalarValues().size();
+  if (failed(verifyRegion(*this, getSchedule(), "schedule", 1, true, 1, true)) ||
+      failed(verifyRegion(*this, getStep(), "step", 1 + scalars, true, scalars, true)))
+    return failure();
+  unsigned derived = getStep().front().back().getNumOperands() - scalars;
+  if (failed(verifyRegion(*this, getElement(), "element", 3 + states + derived, true,
+                          1 + states, false)))
+    return failure();
+  for (Operation &op : getElement().front().without_terminator())
+    if (!op.hasTrait<OpTrait::ConstantLike>() && op.getNumOperands() == 0) // update_c3
+      return op.emitOpError() << "expected elementwise operations and constants in region 'element'";
+  return success();
+}
+
+} // namespace trainc::train

@@ -1,0 +1,220 @@
+//===- TrainOps.td - operations of the train dialect ----------------------===//
+#ifndef TRAINC_DIALECTS_TRAIN_TRAINOPS_TD
+#define TRAINC_DIALECTS_TRAIN_TRAINOPS_TD
+
+include "dialects/train/TrainDialect.td"
+
+def Train_InitKind : I32EnumAttr<"InitKind", "how a parameter starts", [
+    I32EnumAttrCase<"Constant", 0, "constant">, I32EnumAttrCase<"Normal", 1, "normal">,
+    I32EnumAttrCase<"Uniform", 2, "uniform">]> {
+  let cppNamespace = "::trainc::train";
+  let genSpecializedAttr = 0;
+}
+def Train_InitKindAttr : EnumAttr<Train_Dialect, Train_InitKind, "init">;
+
+def Train_ParameterOp : Train_Op<"parameter", [Symbol]> {
+  let summary = "A trained tensor";
+  let description = [{
+    Starts as `constant` (every element `offset`), `normal` (mean `offset`,
+    standard deviation `scale`) or `uniform` (in [`offset`, `offset + scale`)).
+    `external_name` is its name in safetensors files. `decay` says whether weight
+    decay applies, `trainable` whether it is updated.
+    (C1) the type is a static float tensor. (C2) `scale` ≥ 0.
+
+    ```mlir
+    train.parameter @wte normal : tensor<50x8xf32> {scale = 0.02 : f64, decay = true, trainable = true, external_name = "transformer.wte.weight"}
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, Train_InitKindAttr:$init, TypeAttr:$type,
+    DefaultValuedAttr<F64Attr, "0.0">:$offset, DefaultValuedAttr<F64Attr, "0.0">:$scale,
+    DefaultValuedAttr<BoolAttr, "true">:$decay, DefaultValuedAttr<BoolAttr, "true">:$trainable,
+    StrAttr:$external_name);
+  let assemblyFormat = "$sym_name $init `:` $type attr-dict";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::RankedTensorType getTensorType();
+  }];
+}
+
+def Train_Role : I32EnumAttr<"Role", "what a state is for", [
+    I32EnumAttrCase<"Gradient", 2, "gradient">, I32EnumAttrCase<"Optimizer", 3, "optimizer">,
+    I32EnumAttrCase<"Metric", 4, "metric">, I32EnumAttrCase<"Output", 6, "output">]> {
+  let cppNamespace = "::trainc::train";
+  let genSpecializedAttr = 0;
+}
+def Train_RoleAttr : EnumAttr<Train_Dialect, Train_Role, "role">;
+
+def Train_StateOp : Train_Op<"state", [Symbol]> {
+  let summary = "Storage that outlives a program and is not a parameter";
+  let description = [{
+    `optimizer` states are saved in checkpoints; `gradient`, `metric` and
+    `output` are not. Numbers follow `Role` of runtime/abi/plan.fbs. Every element starts as
+    `value`. `parameter` names the parameter a gradient or optimizer state belongs to.
+    (C1) the type is a static tensor. (C2) `parameter`, where given, is a
+    train.parameter; `gradient` requires it and has its type. (C3) `external_name`
+    iff the role is `optimizer`.
+
+    ```mlir
+    train.state @wte.m optimizer : tensor<50x8xf32> {parameter = @wte, external_name = "transformer.wte.weight.m"}
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, Train_RoleAttr:$role, TypeAttr:$type,
+    DefaultValuedAttr<F64Attr, "0.0">:$value, OptionalAttr<FlatSymbolRefAttr>:$parameter,
+    OptionalAttr<StrAttr>:$external_name);
+  let assemblyFormat = "$sym_name $role `:` $type attr-dict";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::RankedTensorType getTensorType();
+  }];
+}
+
+def Train_ReadOp : Train_Op<"read", [MemoryEffects<[MemRead]>, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Value of a parameter or state";
+  let description = [{
+    The value before any `train.write` that follows in the program.
+    (C1) the symbol is a train.parameter or train.state of the result's type.
+
+    ```mlir
+    %w = train.read @wte : tensor<50x8xf32>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$symbol);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$symbol attr-dict `:` type($result)";
+}
+
+def Train_WriteOp : Train_Op<"write", [MemoryEffects<[MemWrite]>, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Sets a parameter or state";
+  let description = [{
+    (C1) the symbol is a train.parameter or train.state of the value's type.
+
+    ```mlir
+    train.write %w2, @wte : tensor<50x8xf32>
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$value, FlatSymbolRefAttr:$symbol);
+  let assemblyFormat = "$value `,` $symbol attr-dict `:` type($value)";
+}
+
+def Train_StepOp : Train_Op<"step", [Symbol, IsolatedFromAbove, SingleBlock, NoTerminator]> {
+  let summary = "One micro-batch of training, as the recipe says it";
+  let description = [{
+    Forward computation, loss terms, outputs, `train.gradient` and `train.update`
+    in one block. The arguments are the inputs, named by `inputs`: data from token
+    files ("inputs", "targets") and control values of the step loop:
+    "control.random" (i64[3] {seed, step, first row}) and
+    "control.micro_batch" (i64 scalar, 0-based in the step).
+    (C1) one distinct name per argument.
+
+    ```mlir
+    train.step @step ["x"] {
+    ^bb0(%x: tensor<4x8xf32>):
+    }
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, StrArrayAttr:$inputs);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$sym_name $inputs $body attr-dict";
+  let hasVerifier = 1;
+}
+
+def Train_LossOp : Train_Op<"loss", [AllTypesMatch<["sum", "count"]>]> {
+  let summary = "A named term of the loss";
+  let description = [{
+    The loss of a step is Σ over terms of `weight · Σsum / Σcount`, both sums over
+    all micro-batches (training-semantics.md 3.1). `normalize` records what the
+    count counts.
+    (C1) `sum` and `count` are f64 scalars. (C2) names are unique in the step.
+
+    ```mlir
+    train.loss "causal_lm" %sum, %count {weight = 1.0 : f64, normalize = "tokens"} : tensor<f64>
+    ```
+  }];
+  let arguments = (ins StrAttr:$name, StaticShapeTensorOf<[F64]>:$sum, StaticShapeTensorOf<[F64]>:$count,
+    DefaultValuedAttr<F64Attr, "1.0">:$weight, DefaultValuedAttr<StrAttr, "\"tokens\"">:$normalize);
+  let assemblyFormat = "$name $sum `,` $count attr-dict `:` type($sum)";
+  let hasVerifier = 1;
+}
+
+def Train_OutputOp : Train_Op<"output"> {
+  let summary = "A named result of the forward computation, for prediction";
+  let description = [{
+    ```mlir
+    train.output "logits" %logits : tensor<2x4x50xf32>
+    ```
+  }];
+  let arguments = (ins StrAttr:$name, NN_Tensor:$value);
+  let assemblyFormat = "$name $value attr-dict `:` type($value)";
+}
+
+def Train_GradientOp : Train_Op<"gradient"> {
+  let summary = "Differentiates the loss for every trainable parameter";
+  let description = [{
+    Stands after all loss terms of a program. The autodiff stage replaces it by the
+    backward computation, which leaves the gradient of each trainable parameter,
+    summed over the micro-batches of the step, in its `gradient` state.
+
+    ```mlir
+    train.gradient
+    ```
+  }];
+  let assemblyFormat = "attr-dict";
+}
+
+def Train_UpdateOp : Train_Op<"update", [IsolatedFromAbove]> {
+  let summary = "The update rule of every trainable parameter";
+  let description = [{
+    Three regions, each one block that ends with `train.yield`:
+
+    * `schedule`: (number of this update from 1: f64 scalar) → learning rate (f64 scalar).
+    * `step`: once per update, in f64 scalars: (learning rate, scalar states…) →
+      (new scalar states…, derived scalars…).
+    * `element`: for every parameter element, as scalars of the parameter's type:
+      (θ, g, states…, decay, derived scalars…) → (new θ, new states…). `decay` is
+      `weight_decay`, or 0 for parameters that are spared. Only elementwise
+      operations and constants.
+
+    `clip_norm` > 0 scales all gradients by min(1, c/(‖g‖ + 1e-6)) first
+    (training-semantics.md 4.6).
+    (C1) block signatures as above. (C2) `scalar_values` has one start per scalar
+    state. (C3) `element` holds only elementwise operations and constants.
+
+    ```mlir
+    train.update "sgd" states [] scalars [] values [] schedule {
+    ^bb0(%t: tensor<f64>):
+      %lr = nn.constant dense<0.1> : tensor<f64>
+      train.yield %lr : tensor<f64>
+    } step {
+    ^bb0(%lr: tensor<f64>):
+      train.yield %lr : tensor<f64>
+    } element {
+    ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>, %lr: tensor<f32>):
+      %d = nn.mul %lr, %g : tensor<f32>
+      %new = nn.sub %theta, %d : tensor<f32>
+      train.yield %new : tensor<f32>
+    } {clip_norm = 1.0 : f64}
+    ```
+  }];
+  let arguments = (ins StrAttr:$name, StrArrayAttr:$states, StrArrayAttr:$scalars,
+    F64ArrayAttr:$scalar_values, DefaultValuedAttr<F64Attr, "0.0">:$clip_norm,
+    DefaultValuedAttr<F64Attr, "0.0">:$weight_decay);
+  let regions = (region SizedRegion<1>:$schedule, SizedRegion<1>:$step, SizedRegion<1>:$element);
+  let assemblyFormat = [{
+    $name `states` $states `scalars` $scalars `values` $scalar_values
+    `schedule` $schedule `step` $step `element` $element attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+def Train_YieldOp : Train_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["UpdateOp"]>]> {
+  let summary = "Results of a region of train.update";
+  let description = [{
+    ```mlir
+    train.yield %a, %b : tensor<f64>, tensor<f64>
+    ```
+  }];
+  let arguments = (ins Variadic<NN_Tensor>:$values);
+  let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
+}
+
+#endif // TRAINC_DIALECTS_TRAIN_TRAINOPS_TD
