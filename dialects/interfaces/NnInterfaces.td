@@ -31,9 +31,9 @@ def DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
 
 def ElementwiseOpInterface : OpInterface<"ElementwiseOpInterface"> {
   let description = [{
-    Every result element depends on the operand elements at the same index
-    only; all operands and the one result have the same shape. Such operations
-    fuse freely.
+    One result whose every element depends on one element of each operand only:
+    the one at the same index, or, for operands of lower rank, at the index
+    along `getOperandDimensions`. Such operations fuse freely.
   }];
   let cppNamespace = "::trainc::nn";
   let methods = [InterfaceMethod<[{
@@ -41,7 +41,19 @@ def ElementwiseOpInterface : OpInterface<"ElementwiseOpInterface"> {
       the operands' element types; returns a scalar of the result's element type.
     }], "::mlir::Value", "buildScalar",
     (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
-         "::mlir::ValueRange":$operands)>];
+         "::mlir::ValueRange":$operands)>,
+    InterfaceMethod<[{
+      For each dimension of operand `operand`, the dimension of the result it runs
+      along. By default the same one.
+    }], "::llvm::SmallVector<int64_t>", "getOperandDimensions",
+    (ins "unsigned":$operand), "", [{
+      auto type = ::llvm::cast<::mlir::RankedTensorType>($_op->getOperand(operand).getType());
+      return ::llvm::to_vector(::llvm::seq<int64_t>(0, type.getRank()));
+    }]>,
+    InterfaceMethod<[{
+      Whether recomputing the operation for each user costs nothing (constants,
+      broadcasts).
+    }], "bool", "isFree", (ins), "", [{ return false; }]>];
 }
 
 def LowerableOpInterface : OpInterface<"LowerableOpInterface"> {

@@ -1,0 +1,230 @@
+//===- FuseElementwise.cpp - groups of elementwise operations as kernels --===//
+//
+// Grouping: operations are visited in program order; each joins the groups of its
+// producers where that makes no cycle. A cycle would need a path from the group
+// through an outside operation back into it. Then the program is re-ordered
+// (Kahn, by original position) so that each group stands as one, and each group
+// becomes a kernel. Reductions first absorb the producers that only they use.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/fusion/ElementwiseGroup.h"
+#include "compiler/fusion/Fusion.h"
+#include "compiler/fusion/KernelTable.h"
+#include "dialects/train/Train.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/MapVector.h"
+#include <queue>
+
+using namespace mlir;
+
+namespace trainc::fusion {
+
+#define GEN_PASS_DEF_FUSEELEMENTWISEPASS
+#include "compiler/fusion/Passes.h.inc"
+
+namespace {
+
+using nn::ElementwiseOpInterface;
+
+/// The dependence graph of one program, its nodes being groups.
+class Grouping {
+public:
+  explicit Grouping(Block &block) : block(block) {
+    for (Operation &op : block) {
+      position[&op] = ops.size();
+      parent.push_back(ops.size());
+      first.push_back(ops.size());
+      last.push_back(ops.size());
+      members.push_back({unsigned(ops.size())});
+      ops.push_back(&op);
+    }
+  }
+
+  /// Merges what may be computed together.
+  void build() {
+    for (Operation &op : block)
+      if (auto reduction = dyn_cast<nn::ReduceSumOp>(op))
+        absorbProducers(reduction);
+    for (unsigned i = 0; i < ops.size(); ++i) {
+      if (!isa<ElementwiseOpInterface>(ops[i]) || absorbed.contains(ops[i]))
+        continue;
+      for (Value operand : ops[i]->getOperands()) {
+        Operation *producer = operand.getDefiningOp();
+        if (!producer || !isa<ElementwiseOpInterface>(producer) ||
+            absorbed.contains(producer) || shapeOf(producer) != shapeOf(ops[i]))
+          continue;
+        unsigned a = find(position[producer]), b = find(i);
+        if (a != b && !reachesThroughOutside(a, b))
+          merge(a, b);
+      }
+    }
+  }
+
+  /// Groups in an order that respects dependences and otherwise the program.
+  SmallVector<SmallVector<Operation *>> schedule() {
+    llvm::MapVector<unsigned, unsigned> pending; // group → unscheduled producers
+    DenseMap<unsigned, SmallVector<unsigned>> users;
+    for (unsigned i = 0; i < ops.size(); ++i)
+      pending[find(i)];
+    for (auto &[group, count] : pending) {
+      llvm::SmallDenseSet<unsigned> producers = producersOf(group);
+      producers.erase(group);
+      count = producers.size();
+      for (unsigned producer : producers)
+        users[producer].push_back(group);
+    }
+    using Entry = std::pair<unsigned, unsigned>; // last position, group
+    std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
+    for (auto &[group, count] : pending)
+      if (count == 0)
+        ready.push({last[group], group});
+    SmallVector<SmallVector<Operation *>> order;
+    while (!ready.empty()) {
+      unsigned group = ready.top().second;
+      ready.pop();
+      SmallVector<Operation *> &scheduled = order.emplace_back();
+      llvm::sort(members[group]);
+      for (unsigned i : members[group])
+        scheduled.push_back(ops[i]);
+      for (unsigned user : users[group])
+        if (--pending[user] == 0)
+          ready.push({last[user], user});
+    }
+    return order;
+  }
+
+private:
+  static ArrayRef<int64_t> shapeOf(Operation *op) {
+    return cast<RankedTensorType>(op->getResult(0).getType()).getShape();
+  }
+
+  unsigned find(unsigned i) {
+    while (parent[i] != i)
+      i = parent[i] = parent[parent[i]];
+    return i;
+  }
+
+  void merge(unsigned a, unsigned b) {
+    if (members[a].size() > members[b].size())
+      std::swap(a, b);
+    parent[a] = b;
+    first[b] = std::min(first[a], first[b]);
+    last[b] = std::max(last[a], last[b]);
+    members[b].append(members[a]);
+    members[a].clear();
+  }
+
+  void absorbProducers(nn::ReduceSumOp reduction) {
+    unsigned group = position[reduction];
+    SmallVector<Operation *> worklist = {reduction};
+    ArrayRef<int64_t> shape = reduction.getInput().getType().getShape();
+    while (!worklist.empty()) {
+      for (Value operand : worklist.pop_back_val()->getOperands()) {
+        Operation *producer = operand.getDefiningOp();
+        if (!producer || !isa<ElementwiseOpInterface>(producer) ||
+            absorbed.contains(producer) || shapeOf(producer) != shape ||
+            !llvm::all_of(producer->getUsers(), [&](Operation *user) {
+              return find(position[user]) == find(group);
+            }))
+          continue;
+        merge(find(position[producer]), find(group));
+        absorbed.insert(producer);
+        worklist.push_back(producer);
+      }
+    }
+  }
+
+  llvm::SmallDenseSet<unsigned> producersOf(unsigned group) {
+    llvm::SmallDenseSet<unsigned> producers;
+    for (unsigned i : members[group])
+      for (Value operand : ops[i]->getOperands())
+        if (Operation *producer = operand.getDefiningOp())
+          producers.insert(find(position[producer]));
+    return producers;
+  }
+
+  /// Whether `to` depends on `from` through a third group.
+  bool reachesThroughOutside(unsigned from, unsigned to) {
+    SmallVector<unsigned> worklist;
+    llvm::SmallDenseSet<unsigned> seen = {from, to};
+    auto visit = [&](unsigned group) {
+      for (unsigned producer : producersOf(group))
+        // A group that ends before `from` begins cannot depend on it.
+        if (last[producer] > first[from] && seen.insert(producer).second)
+          worklist.push_back(producer);
+    };
+    visit(to);
+    while (!worklist.empty()) {
+      unsigned group = worklist.pop_back_val();
+      if (producersOf(group).contains(from))
+        return true;
+      visit(group);
+    }
+    return false;
+  }
+
+  Block &block;
+  std::vector<Operation *> ops;
+  DenseMap<Operation *, unsigned> position;
+  DenseSet<Operation *> absorbed;
+  // Per group (union-find representative):
+  std::vector<unsigned> parent, first, last;
+  std::vector<SmallVector<unsigned, 4>> members;
+};
+
+/// Gives every elementwise user its own copy of free operations.
+void cloneFreeOperations(Block &block) {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
+    auto free = dyn_cast<ElementwiseOpInterface>(op);
+    if (!free || !free.isFree())
+      continue;
+    for (OpOperand &use : llvm::make_early_inc_range(op.getUses())) {
+      if (op.hasOneUse())
+        break;
+      if (!isa<ElementwiseOpInterface, nn::ReduceSumOp>(use.getOwner()))
+        continue;
+      OpBuilder builder(use.getOwner());
+      use.set(builder.clone(op)->getResult(0));
+    }
+    if (op.use_empty())
+      op.erase();
+  }
+}
+
+struct FuseElementwisePass : impl::FuseElementwisePassBase<FuseElementwisePass> {
+  void runOnOperation() override {
+    KernelTable kernels(getOperation());
+    for (auto program : getOperation().getOps<plan::ProgramOp>())
+      if (failed(fuse(program.getBody().front(), kernels)))
+        return signalPassFailure();
+  }
+
+  LogicalResult fuse(Block &block, KernelTable &kernels) {
+    cloneFreeOperations(block);
+    Grouping grouping(block);
+    grouping.build();
+    SmallVector<SmallVector<Operation *>> order = grouping.schedule();
+    for (auto &group : order)
+      for (Operation *op : group)
+        op->moveBefore(&block, block.end());
+    for (auto &group : order) {
+      bool reduction = llvm::any_of(group, llvm::IsaPred<nn::ReduceSumOp>);
+      if (!reduction && !isa<ElementwiseOpInterface>(group.front()))
+        continue;
+      if (failed(outlineElementwiseGroup(group, kernels)))
+        return failure();
+    }
+    return success();
+  }
+};
+
+} // namespace
+} // namespace trainc::fusion

@@ -1,0 +1,52 @@
+//===- Passes.td - passes of the fusion stage -----------------------------===//
+#ifndef TRAINC_COMPILER_FUSION_PASSES_TD
+#define TRAINC_COMPILER_FUSION_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+class Fusion_Pass<string name> : Pass<name, "::mlir::ModuleOp"> {
+  let dependentDialects = [
+    "::trainc::nn::NNDialect", "::trainc::plan::PlanDialect",
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def ExpandReductionsPass : Fusion_Pass<"trainc-expand-reductions"> {
+  let summary = "Sums over everything in two steps of a fixed shape";
+  let description = [{
+    A reduction of a large tensor to a scalar becomes partial sums of equal
+    consecutive pieces and the sum of those, so that it runs on all threads in
+    an order that does not depend on their number.
+  }];
+}
+
+def FuseElementwisePass : Fusion_Pass<"trainc-fuse-elementwise"> {
+  let summary = "Outlines maximal groups of elementwise operations as kernels";
+  let description = [{
+    Operations with ElementwiseOpInterface and equal result shapes that feed each
+    other become one kernel, as long as no value leaves the group and comes back.
+    Free operations (constants, broadcasts) are cloned to each user. A reduction
+    absorbs the elementwise producers that only it uses. A result that updates
+    a variable whose old value only this group reads is computed in place.
+    Programs are re-ordered as little as their dependences need.
+  }];
+}
+
+def OutlineKernelsPass : Fusion_Pass<"trainc-outline-kernels"> {
+  let summary = "Outlines every remaining nn operation as a kernel of its own";
+  let description = [{
+    Bodies come from LowerableOpInterface; equal bodies share one kernel.
+    `nn.reshape` becomes views.
+  }];
+}
+
+def VerifyFusionPass : Fusion_Pass<"trainc-verify-fusion"> {
+  let summary = "Checks the contract of the fusion stage";
+  let description = [{
+    No nn operations; programs are flat lists of reads, fresh destinations,
+    views, launches and writes; no two kernels are equal.
+  }];
+}
+
+#endif // TRAINC_COMPILER_FUSION_PASSES_TD

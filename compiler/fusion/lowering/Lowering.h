@@ -1,0 +1,18 @@
+//===- Lowering.h - lowering rules of nn, one file per category ---*- C++ -*-===//
+#ifndef TRAINC_COMPILER_FUSION_LOWERING_LOWERING_H
+#define TRAINC_COMPILER_FUSION_LOWERING_LOWERING_H
+
+#include "mlir/IR/DialectRegistry.h"
+
+namespace trainc::fusion::lowering {
+
+void registerElementwiseLowering(mlir::DialectRegistry &registry);
+void registerShapeLowering(mlir::DialectRegistry &registry);
+void registerLayerLowering(mlir::DialectRegistry &registry);
+void registerAttentionLowering(mlir::DialectRegistry &registry);
+void registerLossLowering(mlir::DialectRegistry &registry);
+void registerNoiseLowering(mlir::DialectRegistry &registry);
+
+} // namespace trainc::fusion::lowering
+
+#endif // TRAINC_COMPILER_FUSION_LOWERING_LOWERING_H
