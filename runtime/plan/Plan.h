@@ -21,7 +21,7 @@
 namespace trainc {
 
 /// Bytes of one element; 0 for Unspecified. I1 takes one byte.
-size_t elementSizeBytes(abi::ElementType type);
+uint64_t elementSizeBytes(abi::ElementType type);
 /// "f32", "bf16", ...
 std::string_view elementTypeName(abi::ElementType type);
 

@@ -38,8 +38,7 @@ struct EvaluationResult {
 class StepLoop {
 public:
   /// `session` must outlive the loop. `seed` of the run goes to the programs;
-  /// none: the plan's own. Errors: File when the plan's control inputs do not
-  /// have the types this loop writes.
+  /// none: the plan's own.
   static Result<std::unique_ptr<StepLoop>>
   create(Session &session, std::optional<uint64_t> seed = {});
 

@@ -1,0 +1,270 @@
+//===- VerifyPrograms.cpp - what every program may do ---------------------===//
+//
+// Proves that each launch passes what its kernel was compiled for, that nothing
+// written aliases anything else of the launch, and that no program reads bytes
+// that it has not written, apart from variables and declared inputs.
+//
+//===----------------------------------------------------------------------===//
+#include "runtime/abi/VerifierDetail.h"
+
+#include <map>
+#include <vector>
+
+using namespace trainc;
+using namespace trainc::abi;
+using namespace trainc::abi::detail;
+
+namespace {
+
+bool overlap(const Buffer &a, const Buffer &b) {
+  return a.arena() == b.arena() &&
+         a.offset_bytes() < b.offset_bytes() + b.size_bytes() &&
+         b.offset_bytes() < a.offset_bytes() + a.size_bytes();
+}
+
+/// Which transient ranges hold what an earlier command of the program wrote.
+/// A range counts only whole and only until something else overlaps it.
+class WrittenRanges {
+public:
+  bool contains(const Buffer &buffer) const {
+    const auto found = ranges_.find({buffer.arena(), buffer.offset_bytes()});
+    return found != ranges_.end() && found->second == buffer.size_bytes();
+  }
+
+  void write(const Buffer &buffer) {
+    const Key begin{buffer.arena(), buffer.offset_bytes()};
+    const Key end{buffer.arena(), buffer.offset_bytes() + buffer.size_bytes()};
+    auto first = ranges_.lower_bound(begin);
+    if (first != ranges_.begin()) {
+      // Recorded ranges are disjoint: only the last one before can reach here.
+      const auto before = std::prev(first);
+      if (before->first.first == buffer.arena() &&
+          before->first.second + before->second > buffer.offset_bytes())
+        first = before;
+    }
+    ranges_.erase(first, ranges_.lower_bound(end));
+    ranges_.emplace(begin, buffer.size_bytes());
+  }
+
+private:
+  using Key = std::pair<uint32_t, uint64_t>; // arena, offset
+  std::map<Key, uint64_t> ranges_;           // to size
+};
+
+class ProgramVerifier {
+public:
+  ProgramVerifier(const Plan &plan, const Variant &variant,
+                  const Program &program, std::string_view where)
+      : plan_(plan), variant_(variant), program_(program),
+        where_(fmt::format("{}, program '{}'", where, text(program.name()))),
+        declared_(plan.variables()->size()),
+        written_(plan.variables()->size()) {}
+
+  Status verify() {
+    TRAINC_RETURN_IF_ERROR(declareInputs());
+    for (index_ = 0; index_ != program_.commands()->size(); ++index_) {
+      const CommandItem &item = *program_.commands()->Get(index_);
+      if (const Launch *launch = item.command_as_Launch())
+        TRAINC_RETURN_IF_ERROR(verifyLaunch(*launch));
+      else if (const Copy *copy = item.command_as_Copy())
+        TRAINC_RETURN_IF_ERROR(verifyCopy(*copy));
+      else
+        return broken(where(), "expected a launch or a copy, but got {}",
+                      static_cast<unsigned>(item.command_type()));
+    }
+    return verifyOutputs();
+  }
+
+private:
+  std::string where() const {
+    return fmt::format("{}, command {}", where_, index_);
+  }
+
+  Status declareInputs() {
+    if (!program_.inputs())
+      return {};
+    for (const uint32_t input : *program_.inputs()) {
+      if (input >= plan_.inputs()->size())
+        return broken(where_, "expected an input below {}, but got {}",
+                      plan_.inputs()->size(), input);
+      declared_[plan_.inputs()->Get(input)->variable()] = true;
+    }
+    return {};
+  }
+
+  Status verifyOutputs() {
+    if (!program_.outputs())
+      return {};
+    for (const uint32_t output : *program_.outputs()) {
+      if (output >= plan_.variables()->size())
+        return broken(where_, "expected an output below {}, but got {}",
+                      plan_.variables()->size(), output);
+      const Variable &variable = *plan_.variables()->Get(output);
+      if (variable.role() != Role::Output && variable.role() != Role::Metric)
+        return broken(where_,
+                      "expected outputs of role Output or Metric, but got '{}'",
+                      text(variable.name()));
+      if (!written_[output])
+        return broken(where_,
+                      "expected output '{}' to be written by a command, "
+                      "but got none that does",
+                      text(variable.name()));
+    }
+    return {};
+  }
+
+  Status find(uint32_t index, const Buffer *&buffer) {
+    if (index >= variant_.buffers()->size())
+      return broken(where(), "expected a buffer below {}, but got {}",
+                    variant_.buffers()->size(), index);
+    buffer = variant_.buffers()->Get(index);
+    return {};
+  }
+
+  Status read(const Buffer &buffer) {
+    if (buffer.variable() == 0) {
+      if (!ranges_.contains(buffer))
+        return broken(
+            where(),
+            "expected a transient buffer to be written whole before "
+            "it is read, but got a read of {} bytes at {} before that "
+            "or after an overlapping write",
+            buffer.size_bytes(), buffer.offset_bytes());
+      return {};
+    }
+    const Variable &variable = *plan_.variables()->Get(buffer.variable() - 1);
+    if (variable.role() == Role::Input && !declared_[buffer.variable() - 1])
+      return broken(where(),
+                    "expected variable '{}' among the program's inputs, "
+                    "but got a read of it without",
+                    text(variable.name()));
+    return {};
+  }
+
+  Status write(const Buffer &buffer) {
+    if (buffer.variable() == 0) {
+      ranges_.write(buffer);
+      return {};
+    }
+    const Variable &variable = *plan_.variables()->Get(buffer.variable() - 1);
+    if (variable.role() == Role::Input)
+      return broken(where(),
+                    "expected inputs to be written by the host only, "
+                    "but got a write to '{}'",
+                    text(variable.name()));
+    written_[buffer.variable() - 1] = true;
+    return {};
+  }
+
+  Status verifyLaunch(const Launch &launch) {
+    if (launch.kernel() >= variant_.kernels()->size())
+      return broken(where(), "expected a kernel below {}, but got {}",
+                    variant_.kernels()->size(), launch.kernel());
+    const Kernel &kernel = *variant_.kernels()->Get(launch.kernel());
+    const auto &parameters = *kernel.parameters();
+    if (launch.buffers()->size() != parameters.size())
+      return broken(where(), "expected {} buffers for kernel '{}', but got {}",
+                    parameters.size(), text(kernel.name()),
+                    launch.buffers()->size());
+
+    buffers_.resize(parameters.size());
+    for (uint32_t i = 0; i != parameters.size(); ++i) {
+      TRAINC_RETURN_IF_ERROR(find(launch.buffers()->Get(i), buffers_[i]));
+      const KernelParameter &parameter = *parameters.Get(i);
+      if (buffers_[i]->element_type() != parameter.element_type() ||
+          buffers_[i]->size_bytes() != parameter.size_bytes())
+        return broken(where(),
+                      "expected parameter {} of kernel '{}' to be {} bytes of "
+                      "{}, but got "
+                      "{} bytes of {}",
+                      i, text(kernel.name()), parameter.size_bytes(),
+                      EnumNameElementType(parameter.element_type()),
+                      buffers_[i]->size_bytes(),
+                      EnumNameElementType(buffers_[i]->element_type()));
+    }
+    TRAINC_RETURN_IF_ERROR(verifyAliases(kernel));
+    TRAINC_RETURN_IF_ERROR(verifyBound(launch, kernel));
+    for (uint32_t i = 0; i != parameters.size(); ++i)
+      if (parameters.Get(i)->access() != Access::Write)
+        TRAINC_RETURN_IF_ERROR(read(*buffers_[i]));
+    for (uint32_t i = 0; i != parameters.size(); ++i)
+      if (parameters.Get(i)->access() != Access::Read)
+        TRAINC_RETURN_IF_ERROR(write(*buffers_[i]));
+    return {};
+  }
+
+  Status verifyAliases(const Kernel &kernel) {
+    for (size_t i = 0; i != buffers_.size(); ++i)
+      for (size_t j = 0; j != buffers_.size(); ++j)
+        if (i != j &&
+            kernel.parameters()->Get(static_cast<uint32_t>(i))->access() !=
+                Access::Read &&
+            overlap(*buffers_[i], *buffers_[j]))
+          return broken(where(),
+                        "expected written buffer {} of kernel '{}' to overlap "
+                        "no other of the launch, but got an overlap with {}",
+                        i, text(kernel.name()), j);
+    return {};
+  }
+
+  Status verifyBound(const Launch &launch, const Kernel &kernel) {
+    if (launch.bound() == 0)
+      return {};
+    const Buffer *bound = nullptr;
+    TRAINC_RETURN_IF_ERROR(find(launch.bound() - 1, bound));
+    if (bound->element_type() != ElementType::I64 || bound->size_bytes() != 8)
+      return broken(where(),
+                    "expected the bound to be an I64 scalar, but got {} "
+                    "bytes of {}",
+                    bound->size_bytes(),
+                    EnumNameElementType(bound->element_type()));
+    // The bound is read while the launch starts: its kernel must not move it.
+    for (size_t i = 0; i != buffers_.size(); ++i)
+      if (kernel.parameters()->Get(static_cast<uint32_t>(i))->access() !=
+              Access::Read &&
+          overlap(*buffers_[i], *bound))
+        return broken(where(),
+                      "expected the bound to overlap no written buffer, "
+                      "but got an overlap with {}",
+                      i);
+    return read(*bound);
+  }
+
+  Status verifyCopy(const Copy &copy) {
+    const Buffer *source = nullptr, *destination = nullptr;
+    TRAINC_RETURN_IF_ERROR(find(copy.source(), source));
+    TRAINC_RETURN_IF_ERROR(find(copy.destination(), destination));
+    if (source->size_bytes() != destination->size_bytes())
+      return broken(where(),
+                    "expected a copy between equal sizes, but got {} to "
+                    "{} bytes",
+                    source->size_bytes(), destination->size_bytes());
+    if (overlap(*source, *destination))
+      return broken(where(), "expected source and destination of a copy to be "
+                             "disjoint, but got an overlap");
+    TRAINC_RETURN_IF_ERROR(read(*source));
+    return write(*destination);
+  }
+
+  const Plan &plan_;
+  const Variant &variant_;
+  const Program &program_;
+  std::string where_;
+  uint32_t index_ = 0;
+  std::vector<bool> declared_, written_; // per variable
+  std::vector<const Buffer *> buffers_;  // of the launch at hand
+  WrittenRanges ranges_;
+};
+
+} // namespace
+
+Status detail::verifyPrograms(const Plan &plan, const Variant &variant,
+                              std::string_view where) {
+  UniqueNames names(where, "program");
+  for (const Program *program : *variant.programs()) {
+    TRAINC_RETURN_IF_ERROR(names.add(program->name()));
+    TRAINC_RETURN_IF_ERROR(
+        ProgramVerifier(plan, variant, *program, where).verify());
+  }
+  return {};
+}

@@ -1,0 +1,217 @@
+//===- Files.cpp ----------------------------------------------------------===//
+
+#include "runtime/checkpoint/Files.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace trainc {
+
+Status systemError(const std::string &path, std::string_view expected) {
+  return Status::system(fmt::format("{}: expected to {}, but got: {}", path,
+                                    expected, std::strerror(errno)));
+}
+
+std::string parentFolder(const std::string &path) {
+  size_t slash = path.rfind('/');
+  if (slash == std::string::npos)
+    return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+//===----------------------------------------------------------------------===//
+// Reading
+//===----------------------------------------------------------------------===//
+
+MappedFile::MappedFile(MappedFile &&other) noexcept {
+  *this = std::move(other);
+}
+
+MappedFile &MappedFile::operator=(MappedFile &&other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(data_, other.data_);
+  std::swap(size_bytes_, other.size_bytes_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_)
+    munmap(const_cast<std::byte *>(data_), size_bytes_);
+}
+
+Result<MappedFile> MappedFile::open(const std::string &path) {
+  int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0)
+    return Status::user(
+        fmt::format("{}: expected a readable file, but got: {}; check the path",
+                    path, std::strerror(errno)));
+  struct stat info;
+  if (fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
+    close(descriptor);
+    return Status::user(
+        fmt::format("{}: expected a regular file, but got something else "
+                    "(a folder or a device)",
+                    path));
+  }
+  MappedFile file;
+  file.path_ = path;
+  if (info.st_size > 0) {
+    void *data = mmap(nullptr, static_cast<size_t>(info.st_size), PROT_READ,
+                      MAP_SHARED, descriptor, 0);
+    if (data == MAP_FAILED) {
+      Status status = systemError(path, "map the file");
+      close(descriptor);
+      return status;
+    }
+    file.data_ = static_cast<const std::byte *>(data);
+    file.size_bytes_ = static_cast<size_t>(info.st_size);
+  }
+  close(descriptor);
+  return file;
+}
+
+void MappedFile::release(std::span<const std::byte> part) const {
+  static const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  uintptr_t begin = reinterpret_cast<uintptr_t>(part.data()) / page * page;
+  uintptr_t end = reinterpret_cast<uintptr_t>(part.data()) + part.size();
+  if (!part.empty())
+    madvise(reinterpret_cast<void *>(begin), end - begin, MADV_DONTNEED);
+}
+
+Result<std::string> readWholeFile(const std::string &path) {
+  Result<MappedFile> file = MappedFile::open(path);
+  if (!file.ok())
+    return file.status();
+  return std::string(file->text());
+}
+
+//===----------------------------------------------------------------------===//
+// Writing
+//===----------------------------------------------------------------------===//
+
+static constexpr size_t kGatherBytes = size_t(1) << 18;
+
+FileWriter::FileWriter(FileWriter &&other) noexcept {
+  *this = std::move(other);
+}
+
+FileWriter &FileWriter::operator=(FileWriter &&other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(temporary_path_, other.temporary_path_);
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(pending_, other.pending_);
+  return *this;
+}
+
+FileWriter::~FileWriter() { discard(); }
+
+void FileWriter::discard() {
+  if (descriptor_ < 0)
+    return;
+  close(descriptor_);
+  descriptor_ = -1;
+  unlink(temporary_path_.c_str());
+}
+
+Result<FileWriter> FileWriter::create(const std::string &path) {
+  FileWriter writer;
+  size_t slash = path.rfind('/');
+  std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  if (name.empty())
+    return Status::user(fmt::format(
+        "expected the name of a file to write, but got '{}'", path));
+  writer.path_ = path;
+  writer.temporary_path_ =
+      fmt::format("{}/.tmp-{}-{}", parentFolder(path), name, getpid());
+  writer.descriptor_ = ::open(writer.temporary_path_.c_str(),
+                              O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (writer.descriptor_ < 0) {
+    // A wrong folder is the user's to fix; a full disk is the system's.
+    if (errno == ENOENT || errno == ENOTDIR || errno == EACCES)
+      return Status::user(
+          fmt::format("{}: expected a folder that can be written, but got: {}",
+                      path, std::strerror(errno)));
+    return systemError(path, "create the file");
+  }
+  return writer;
+}
+
+static Status writeFully(int descriptor, const std::byte *data, size_t size,
+                         const std::string &path) {
+  while (size > 0) {
+    ssize_t written = ::write(descriptor, data, size);
+    if (written < 0) {
+      if (errno == EINTR)
+        continue;
+      return systemError(path, "write the file");
+    }
+    data += written;
+    size -= static_cast<size_t>(written);
+  }
+  return {};
+}
+
+Status FileWriter::flush() {
+  Status status =
+      writeFully(descriptor_, pending_.data(), pending_.size(), path_);
+  pending_.clear();
+  return status;
+}
+
+Status FileWriter::write(std::span<const std::byte> bytes) {
+  if (bytes.size() >= kGatherBytes) {
+    TRAINC_RETURN_IF_ERROR(flush());
+    return writeFully(descriptor_, bytes.data(), bytes.size(), path_);
+  }
+  pending_.insert(pending_.end(), bytes.begin(), bytes.end());
+  return pending_.size() >= kGatherBytes ? flush() : Status();
+}
+
+Status FileWriter::write(std::string_view text) {
+  return write(std::as_bytes(std::span(text.data(), text.size())));
+}
+
+Status FileWriter::commit() {
+  TRAINC_RETURN_IF_ERROR(flush());
+  if (fsync(descriptor_) != 0)
+    return systemError(path_, "write the file to disk");
+  int descriptor = descriptor_;
+  descriptor_ = -1;
+  if (close(descriptor) != 0 ||
+      rename(temporary_path_.c_str(), path_.c_str()) != 0) {
+    Status status = systemError(path_, "put the finished file in place");
+    unlink(temporary_path_.c_str());
+    return status;
+  }
+  return syncFolder(parentFolder(path_));
+}
+
+Status writeWholeFile(const std::string &path, std::string_view text) {
+  Result<FileWriter> writer = FileWriter::create(path);
+  if (!writer.ok())
+    return writer.status();
+  TRAINC_RETURN_IF_ERROR(writer->write(text));
+  return writer->commit();
+}
+
+Status syncFolder(const std::string &folder) {
+  int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0)
+    return systemError(folder, "open the folder");
+  int failed = fsync(descriptor);
+  // Some file systems cannot fsync a folder; their renames are durable anyway.
+  bool unsupported = failed && (errno == EINVAL || errno == ENOTSUP);
+  Status status = failed && !unsupported
+                      ? systemError(folder, "write the folder to disk")
+                      : Status();
+  close(descriptor);
+  return status;
+}
+
+} // namespace trainc

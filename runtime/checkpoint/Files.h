@@ -1,0 +1,95 @@
+//===- Files.h - whole files or none -----------------------------*- C++
+//-*-===//
+//
+// Decides how files are read (mapped, read-only) and written: under a temporary
+// name in the same folder, fsynced, renamed, and the folder fsynced, so that a
+// crash at any instant leaves either the old file or the whole new one.
+//
+//===----------------------------------------------------------------------===//
+#ifndef TRAINC_RUNTIME_CHECKPOINT_FILES_H
+#define TRAINC_RUNTIME_CHECKPOINT_FILES_H
+
+#include "runtime/core/Status.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace trainc {
+
+/// A whole regular file mapped read-only; unmapped with the object.
+class MappedFile {
+public:
+  MappedFile() = default;
+  MappedFile(MappedFile &&other) noexcept;
+  MappedFile &operator=(MappedFile &&other) noexcept;
+  ~MappedFile();
+
+  /// Maps `path`. A missing file or a folder is a user error.
+  static Result<MappedFile> open(const std::string &path);
+
+  std::span<const std::byte> bytes() const { return {data_, size_bytes_}; }
+  std::string_view text() const {
+    return {reinterpret_cast<const char *>(data_), size_bytes_};
+  }
+  const std::string &path() const { return path_; }
+
+  /// Gives the memory behind `part` of bytes() back; it is read from the file
+  /// again when touched. Keeps the peak of a pass over a large file low.
+  void release(std::span<const std::byte> part) const;
+
+private:
+  std::string path_;
+  const std::byte *data_ = nullptr;
+  size_t size_bytes_ = 0;
+};
+
+/// Writes one file that appears under its name only at commit(). Without a
+/// commit the temporary file is removed.
+class FileWriter {
+public:
+  FileWriter() = default;
+  FileWriter(FileWriter &&other) noexcept;
+  FileWriter &operator=(FileWriter &&other) noexcept;
+  ~FileWriter();
+
+  static Result<FileWriter> create(const std::string &path);
+
+  /// Appends; small pieces are gathered before they reach the kernel.
+  Status write(std::span<const std::byte> bytes);
+  Status write(std::string_view text);
+  /// fsync, rename to the final name, fsync of the folder.
+  Status commit();
+
+private:
+  Status flush();
+  void discard();
+
+  std::string path_;
+  std::string temporary_path_;
+  int descriptor_ = -1;
+  std::vector<std::byte> pending_;
+};
+
+/// Replaces `path` by `text` as a whole.
+Status writeWholeFile(const std::string &path, std::string_view text);
+
+/// The text of a file (user error if it cannot be opened).
+Result<std::string> readWholeFile(const std::string &path);
+
+/// Makes renames and new names in `folder` durable.
+Status syncFolder(const std::string &folder);
+
+/// Folder part of a path ("." if it has none).
+std::string parentFolder(const std::string &path);
+
+/// A Status::system about `path` from errno, e.g.
+/// "runs/a/model.safetensors: expected to write the file, but got: No space".
+Status systemError(const std::string &path, std::string_view expected);
+
+} // namespace trainc
+
+#endif // TRAINC_RUNTIME_CHECKPOINT_FILES_H

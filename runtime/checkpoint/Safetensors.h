@@ -1,0 +1,134 @@
+//===- Safetensors.h - named tensors in a file -------------------*- C++
+//-*-===//
+//
+// Decides how safetensors files are read and written: eight bytes of header
+// size (little endian), a JSON header, then the tensors' bytes. The reader
+// trusts nothing: every offset, size, type and shape is checked before a byte
+// of data is handed out. The writer streams: it never holds more than the
+// header and a small buffer.
+//
+// Format: https://github.com/huggingface/safetensors
+//
+//===----------------------------------------------------------------------===//
+#ifndef TRAINC_RUNTIME_CHECKPOINT_SAFETENSORS_H
+#define TRAINC_RUNTIME_CHECKPOINT_SAFETENSORS_H
+
+#include "runtime/checkpoint/Files.h"
+#include "runtime/core/Status.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace trainc {
+
+/// Element types of a safetensors file.
+enum class TensorType : uint8_t {
+  Bool,
+  U8,
+  I8,
+  U16,
+  I16,
+  F16,
+  BF16,
+  U32,
+  I32,
+  F32,
+  U64,
+  I64,
+  F64
+};
+
+/// "F32", "BF16", ...: the name in the file's header.
+std::string_view tensorTypeName(TensorType type);
+std::optional<TensorType> parseTensorType(std::string_view name);
+size_t tensorTypeSizeBytes(TensorType type);
+
+/// "[768, 50257]".
+std::string formatShape(std::span<const uint64_t> shape);
+
+/// Product of the dimensions times the element size; nothing on overflow.
+std::optional<uint64_t> tensorSizeBytes(TensorType type,
+                                        std::span<const uint64_t> shape);
+
+/// One tensor of a file. `offset_bytes` counts from the end of the header.
+struct TensorInfo {
+  std::string name;
+  TensorType type;
+  std::vector<uint64_t> shape;
+  uint64_t offset_bytes = 0;
+  uint64_t size_bytes = 0;
+};
+
+/// A mapped, fully checked safetensors file.
+class SafetensorsFile {
+public:
+  /// Largest header that is read, as in the reference implementation.
+  static constexpr uint64_t kMaxHeaderBytes = 100'000'000;
+
+  /// Opens and checks `path`. A missing file is a user error, a damaged one a
+  /// file error that names the tensor.
+  static Result<SafetensorsFile> open(const std::string &path);
+
+  /// In the order of their offsets.
+  const std::vector<TensorInfo> &tensors() const { return tensors_; }
+  /// The tensor of that name, or null.
+  const TensorInfo *find(const std::string &name) const;
+  /// Its bytes; valid as long as the file object.
+  std::span<const std::byte> data(const TensorInfo &tensor) const {
+    return file_.bytes().subspan(data_start_bytes_ + tensor.offset_bytes,
+                                 tensor.size_bytes);
+  }
+  /// See MappedFile::release.
+  void release(std::span<const std::byte> part) const { file_.release(part); }
+  const std::unordered_map<std::string, std::string> &metadata() const {
+    return metadata_;
+  }
+  const std::string &path() const { return file_.path(); }
+
+private:
+  Status parseHeader(std::string_view header, uint64_t data_bytes);
+
+  MappedFile file_;
+  uint64_t data_start_bytes_ = 0;
+  std::vector<TensorInfo> tensors_;
+  std::unordered_map<std::string, size_t> index_;
+  std::unordered_map<std::string, std::string> metadata_;
+};
+
+/// Name, type and shape of a tensor to be written.
+struct TensorSpec {
+  std::string name;
+  TensorType type;
+  std::vector<uint64_t> shape;
+};
+
+/// Writes a file whose tensors are declared first and then streamed in that
+/// order. Metadata is {"format": "pt"}. Nothing appears at `path` before
+/// finish().
+class SafetensorsWriter {
+public:
+  static Result<SafetensorsWriter> create(const std::string &path,
+                                          std::span<const TensorSpec> tensors);
+
+  /// Appends bytes of the tensors, in their declared order; pieces may be of
+  /// any size.
+  Status write(std::span<const std::byte> bytes);
+  /// Checks that exactly the declared bytes came, then puts the file in place.
+  Status finish();
+
+private:
+  FileWriter file_;
+  std::string path_;
+  uint64_t expected_bytes_ = 0;
+  uint64_t written_bytes_ = 0;
+};
+
+} // namespace trainc
+
+#endif // TRAINC_RUNTIME_CHECKPOINT_SAFETENSORS_H

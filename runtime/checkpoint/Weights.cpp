@@ -1,0 +1,163 @@
+//===- Weights.cpp --------------------------------------------------------===//
+
+#include "runtime/checkpoint/Weights.h"
+
+#include <bit>
+#include <cstring>
+#include <fmt/format.h>
+#include <unordered_set>
+
+namespace trainc {
+
+Status writeTensors(const std::string &path,
+                    std::span<const NamedTensor> tensors) {
+  std::vector<TensorSpec> specs;
+  for (const NamedTensor &tensor : tensors)
+    specs.push_back({tensor.name, tensor.type, tensor.shape});
+  Result<SafetensorsWriter> writer = SafetensorsWriter::create(path, specs);
+  if (!writer.ok())
+    return writer.status();
+  for (const NamedTensor &tensor : tensors)
+    TRAINC_RETURN_IF_ERROR(writer->write(tensor.data));
+  return writer->finish();
+}
+
+//===----------------------------------------------------------------------===//
+// Conversion
+//===----------------------------------------------------------------------===//
+
+static bool isFloat(TensorType type) {
+  return type == TensorType::F16 || type == TensorType::BF16 ||
+         type == TensorType::F32 || type == TensorType::F64;
+}
+
+static float halfToFloat(uint16_t half) {
+  uint32_t sign = uint32_t(half & 0x8000) << 16;
+  uint32_t exponent = (half >> 10) & 0x1f;
+  uint32_t fraction = half & 0x3ff;
+  if (exponent == 0) {
+    // Zero and subnormals: fraction * 2^-24, exact in fp32.
+    float magnitude = static_cast<float>(fraction) * 0x1p-24f;
+    return sign ? -magnitude : magnitude;
+  }
+  uint32_t wide = exponent == 31 ? 0xff : exponent + 112;
+  return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
+}
+
+template <typename T> static T load(const std::byte *from) {
+  T value;
+  // Data of a file need not be aligned.
+  std::memcpy(&value, from, sizeof(T));
+  return value;
+}
+
+static double loadFloat(TensorType type, const std::byte *from) {
+  switch (type) {
+  case TensorType::F16:
+    return halfToFloat(load<uint16_t>(from));
+  case TensorType::BF16:
+    return std::bit_cast<float>(uint32_t(load<uint16_t>(from)) << 16);
+  case TensorType::F32:
+    return load<float>(from);
+  default:
+    return load<double>(from);
+  }
+}
+
+static bool canConvert(TensorType from, TensorType to) {
+  return from == to ||
+         (isFloat(from) && (to == TensorType::F32 || to == TensorType::F64));
+}
+
+static void convert(TensorType from_type, std::span<const std::byte> from,
+                    TensorType to_type, std::span<std::byte> to) {
+  if (from_type == to_type) {
+    if (!from.empty())
+      std::memcpy(to.data(), from.data(), from.size());
+    return;
+  }
+  size_t from_size = tensorTypeSizeBytes(from_type);
+  size_t count = from.size() / from_size;
+  for (size_t i = 0; i < count; ++i) {
+    double value = loadFloat(from_type, from.data() + i * from_size);
+    if (to_type == TensorType::F32) {
+      float narrow = static_cast<float>(value);
+      std::memcpy(to.data() + i * sizeof(float), &narrow, sizeof(float));
+    } else {
+      std::memcpy(to.data() + i * sizeof(double), &value, sizeof(double));
+    }
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Matching
+//===----------------------------------------------------------------------===//
+
+static bool isIgnored(const std::string &name, const WeightRules &rules) {
+  for (const std::string &suffix : rules.ignored_suffixes)
+    if (!suffix.empty() && name.ends_with(suffix))
+      return true;
+  return false;
+}
+
+/// The file's tensor for `name`: under that name, or without the prefix.
+static const TensorInfo *findTensor(const SafetensorsFile &file,
+                                    const std::string &name,
+                                    const std::string &prefix) {
+  if (const TensorInfo *info = file.find(name))
+    return info;
+  if (!prefix.empty() && name.starts_with(prefix))
+    return file.find(name.substr(prefix.size()));
+  return nullptr;
+}
+
+Status readTensors(const SafetensorsFile &file,
+                   std::span<const NamedTensor> tensors,
+                   const WeightRules &rules) {
+  std::vector<const TensorInfo *> sources;
+  std::unordered_set<const TensorInfo *> used;
+  for (const NamedTensor &tensor : tensors) {
+    const TensorInfo *info = findTensor(file, tensor.name, rules.prefix);
+    if (!info)
+      return Status::user(fmt::format(
+          "{}: expected a tensor '{}' of shape {}, but got none; the file must "
+          "belong to the plan's model",
+          file.path(), tensor.name, formatShape(tensor.shape)));
+    if (info->shape != tensor.shape)
+      return Status::user(fmt::format(
+          "{}: tensor '{}': expected shape {}, but got {}; the file must "
+          "belong to the plan's model",
+          file.path(), info->name, formatShape(tensor.shape),
+          formatShape(info->shape)));
+    if (!canConvert(info->type, tensor.type))
+      return Status::user(fmt::format(
+          "{}: tensor '{}': expected type {}, but got {}", file.path(),
+          info->name, tensorTypeName(tensor.type), tensorTypeName(info->type)));
+    sources.push_back(info);
+    used.insert(info);
+  }
+  for (const TensorInfo &info : file.tensors())
+    if (!used.count(&info) && !isIgnored(info.name, rules))
+      return Status::user(fmt::format(
+          "{}: expected only tensors of the plan's model, but got '{}' of "
+          "shape {}; remove it or use the matching plan",
+          file.path(), info.name, formatShape(info.shape)));
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    std::span<const std::byte> source = file.data(*sources[i]);
+    convert(sources[i]->type, source, tensors[i].type, tensors[i].data);
+    // Otherwise the whole file would count as memory of the process.
+    file.release(source);
+  }
+  return {};
+}
+
+Status readTensors(const std::string &path,
+                   std::span<const NamedTensor> tensors,
+                   const WeightRules &rules) {
+  Result<SafetensorsFile> file = SafetensorsFile::open(path);
+  if (!file.ok())
+    return file.status();
+  return readTensors(*file, tensors, rules);
+}
+
+} // namespace trainc

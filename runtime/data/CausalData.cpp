@@ -1,0 +1,76 @@
+//===- CausalData.cpp -----------------------------------------------------===//
+
+#include "runtime/data/CausalData.h"
+
+#include "runtime/data/Permutation.h"
+
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+
+namespace trainc {
+
+Result<std::unique_ptr<CausalData>>
+CausalData::create(TokenFiles files, const CausalDataOptions &options) {
+  uint64_t size = files.size();
+  if (size < uint64_t(options.length) + 1)
+    return Status::user(fmt::format(
+        "expected at least {} tokens of data (one window of length {} and its "
+        "last target), but got {}; use more text or a shorter length",
+        uint64_t(options.length) + 1, options.length, size));
+  std::unique_ptr<CausalData> data(new CausalData(std::move(files), options));
+  data->windows_ = (size - 1) / options.length;
+  return data;
+}
+
+uint64_t CausalData::examplesBefore(uint64_t step) const {
+  return options_.first_example + (step - options_.first_step) *
+                                      options_.micro_batches *
+                                      options_.sequences;
+}
+
+uint64_t CausalData::windowStart(uint64_t example) const {
+  uint64_t epoch = example / windows_;
+  uint64_t window = example % windows_;
+  if (options_.order == DataOrder::Shuffled)
+    window = Permutation(options_.seed, epoch, windows_)(window);
+  return window * options_.length;
+}
+
+Status CausalData::fill(uint64_t step, uint32_t micro_batch,
+                        std::span<const InputSlot> slots) {
+  const size_t length = options_.length;
+  uint64_t first =
+      examplesBefore(step) + uint64_t(micro_batch) * options_.sequences;
+  for (const InputSlot &slot : slots) {
+    bool targets = slot.name == "targets";
+    if (!targets && slot.name != "inputs")
+      return Status::user(fmt::format(
+          "expected the inputs 'inputs' and 'targets' of causal_lm, but got a "
+          "plan that wants '{}'; this trainrun has no data for it",
+          slot.name));
+    if (slot.element_type != abi::ElementType::I32 || slot.shape.size() != 2 ||
+        slot.shape[0] != options_.sequences || slot.shape[1] != length)
+      return Status::file(fmt::format(
+          "expected input '{}' as i32 {}, but got {} {}; compile the plan "
+          "again",
+          slot.name,
+          formatShape(std::array<uint64_t, 2>{options_.sequences, length}),
+          abi::EnumNameElementType(slot.element_type),
+          formatShape(slot.shape)));
+    auto *ids = reinterpret_cast<int32_t *>(slot.bytes.data());
+    for (uint32_t row = 0; row < options_.sequences; ++row) {
+      std::span<int32_t> out(ids + row * length, length);
+      uint64_t example = first + row;
+      if (options_.order == DataOrder::Once && example >= windows_) {
+        std::fill(out.begin(), out.end(),
+                  targets ? static_cast<int32_t>(options_.ignore_index) : 0);
+        continue;
+      }
+      files_.read(windowStart(example) + (targets ? 1 : 0), out);
+    }
+  }
+  return {};
+}
+
+} // namespace trainc

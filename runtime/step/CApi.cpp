@@ -1,0 +1,107 @@
+#include "runtime/include/trainc/trainc.h"
+
+#include "runtime/step/Session.h"
+
+#include <string>
+
+using namespace trainc;
+
+struct trainc_session {
+  std::unique_ptr<Session> session;
+};
+
+static std::string &lastError() {
+  thread_local std::string message;
+  return message;
+}
+
+static int report(const Status &status) {
+  if (!status.ok())
+    lastError() = status.message();
+  return status.exitStatus();
+}
+
+/// Refuses null arguments, the one mistake every caller can make.
+static int reportNull(const char *what) {
+  return report(
+      Status::user(std::string("expected ") + what + ", but got NULL"));
+}
+
+int trainc_plan_load(const char *path, unsigned threads,
+                     trainc_session **out_session) {
+  if (!path || !out_session)
+    return reportNull("a path and a place for the session");
+  *out_session = nullptr;
+  Result<std::unique_ptr<Session>> session =
+      Session::open(path, SessionOptions{threads, {}});
+  if (!session.ok())
+    return report(session.status());
+  *out_session = new trainc_session{std::move(*session)};
+  return 0;
+}
+
+void trainc_session_destroy(trainc_session *session) { delete session; }
+
+int trainc_session_run(trainc_session *session, const char *program_name) {
+  if (!session || !program_name)
+    return reportNull("a session and a program name");
+  return report(session->session->run(program_name));
+}
+
+int trainc_session_variable(trainc_session *session, const char *name,
+                            void **out_pointer, uint64_t *out_size_bytes,
+                            int *out_type, int *out_rank,
+                            const uint64_t **out_shape) {
+  if (!session || !name)
+    return reportNull("a session and a variable name");
+  const Plan &plan = session->session->plan();
+  const auto index = plan.findVariable(name);
+  if (!index || !plan.bufferOfVariable(*index))
+    return report(
+        Status::user(std::string("expected a variable of the plan with memory, "
+                                 "but got '") +
+                     name + "'"));
+  const std::span<std::byte> bytes = session->session->data(*index);
+  const abi::Variable &variable = plan.variable(*index);
+  if (out_pointer)
+    *out_pointer = bytes.data();
+  if (out_size_bytes)
+    *out_size_bytes = bytes.size();
+  if (out_type)
+    *out_type = static_cast<int>(variable.element_type());
+  if (out_rank)
+    *out_rank = static_cast<int>(variable.shape()->size());
+  if (out_shape)
+    *out_shape = variable.shape()->data();
+  return 0;
+}
+
+size_t trainc_session_variable_count(const trainc_session *session) {
+  return session ? session->session->plan().variableCount() : 0;
+}
+
+const char *trainc_session_variable_name(const trainc_session *session,
+                                         size_t index) {
+  if (index >= trainc_session_variable_count(session))
+    return nullptr;
+  return session->session->plan().variable(index).name()->c_str();
+}
+
+int trainc_session_variable_role(const trainc_session *session, size_t index) {
+  if (index >= trainc_session_variable_count(session))
+    return 0;
+  return static_cast<int>(session->session->plan().variable(index).role());
+}
+
+size_t trainc_session_program_count(const trainc_session *session) {
+  return session ? session->session->plan().variant().programs()->size() : 0;
+}
+
+const char *trainc_session_program_name(const trainc_session *session,
+                                        size_t index) {
+  if (index >= trainc_session_program_count(session))
+    return nullptr;
+  return session->session->plan().program(index).name()->c_str();
+}
+
+const char *trainc_last_error(void) { return lastError().c_str(); }

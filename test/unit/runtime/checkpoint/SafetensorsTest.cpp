@@ -1,0 +1,211 @@
+//===- SafetensorsTest.cpp - hostile and honest safetensors files ---------===//
+//
+// Every rule of the reader has one file that breaks exactly that rule, made
+// from a valid one, and must be refused with a message that names the rule.
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/checkpoint/Safetensors.h"
+#include "test/unit/runtime/TemporaryFolder.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <random>
+
+namespace trainc {
+namespace {
+
+using test::TemporaryFolder;
+using test::writeText;
+
+/// A file of that header, with `data_bytes` bytes of data.
+std::string makeFile(const std::string &header, size_t data_bytes) {
+  std::string file;
+  for (size_t i = 0; i < 8; ++i)
+    file += static_cast<char>(header.size() >> (8 * i));
+  return file + header + std::string(data_bytes, 'x');
+}
+
+TEST(Safetensors, ReadsWhatItWrote) {
+  TemporaryFolder folder;
+  std::vector<TensorSpec> specs = {
+      {"b \"quoted\" \xc3\xa9", TensorType::F32, {2, 3}},
+      {"a", TensorType::U16, {5}},
+      {"scalar", TensorType::F64, {}},
+      {"empty", TensorType::BF16, {0, 7}},
+      {"last", TensorType::U8, {3}}};
+  std::string payload(24 + 10 + 8 + 3, '\0');
+  std::mt19937 random(7);
+  for (char &c : payload)
+    c = static_cast<char>(random());
+
+  auto writer = SafetensorsWriter::create(folder / "x.safetensors", specs);
+  ASSERT_TRUE(writer.ok()) << writer.status().message();
+  // Nothing may appear under the final name before finish().
+  ASSERT_FALSE(std::filesystem::exists(folder / "x.safetensors"));
+  auto bytes = std::as_bytes(std::span(payload.data(), payload.size()));
+  ASSERT_TRUE(writer->write(bytes.subspan(0, 30)).ok());
+  ASSERT_TRUE(writer->write(bytes.subspan(30)).ok());
+  ASSERT_TRUE(writer->finish().ok());
+
+  auto file = SafetensorsFile::open(folder / "x.safetensors");
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  ASSERT_EQ(file->tensors().size(), specs.size());
+  EXPECT_EQ(file->metadata().at("format"), "pt");
+  size_t at = 0;
+  for (const TensorSpec &spec : specs) {
+    const TensorInfo *info = file->find(spec.name);
+    ASSERT_NE(info, nullptr) << spec.name;
+    EXPECT_EQ(info->type, spec.type);
+    EXPECT_EQ(info->shape, spec.shape);
+    auto data = file->data(*info);
+    EXPECT_EQ(
+        std::string(reinterpret_cast<const char *>(data.data()), data.size()),
+        payload.substr(at, data.size()));
+    at += data.size();
+  }
+  EXPECT_EQ(at, payload.size());
+  EXPECT_EQ(file->find("absent"), nullptr);
+}
+
+TEST(Safetensors, UnfinishedFilesLeaveNothing) {
+  TemporaryFolder folder;
+  {
+    std::vector<TensorSpec> specs = {{"a", TensorType::U8, {4}}};
+    auto writer = SafetensorsWriter::create(folder / "x.safetensors", specs);
+    ASSERT_TRUE(writer.ok());
+    std::byte piece[3] = {};
+    ASSERT_TRUE(writer->write(piece).ok());
+    EXPECT_FALSE(writer->finish().ok()) << "a byte is missing";
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(Safetensors, WriterRefusesEqualNamesAndHugeSizes) {
+  TemporaryFolder folder;
+  std::vector<TensorSpec> twice = {{"a", TensorType::U8, {1}},
+                                   {"a", TensorType::U8, {1}}};
+  EXPECT_FALSE(SafetensorsWriter::create(folder / "x", twice).ok());
+  std::vector<TensorSpec> huge = {
+      {"a", TensorType::F32, {uint64_t(1) << 62, 4}}};
+  EXPECT_FALSE(SafetensorsWriter::create(folder / "x", huge).ok());
+}
+
+struct Hostile {
+  const char *name;
+  std::string header;
+  size_t data_bytes;
+  const char *message;
+};
+
+class HostileFiles : public testing::TestWithParam<Hostile> {};
+
+TEST_P(HostileFiles, AreRefused) {
+  TemporaryFolder folder;
+  writeText(folder / "x", makeFile(GetParam().header, GetParam().data_bytes));
+  auto file = SafetensorsFile::open(folder / "x");
+  ASSERT_FALSE(file.ok());
+  EXPECT_EQ(file.status().code(), StatusCode::File);
+  EXPECT_NE(file.status().message().find(GetParam().message), std::string::npos)
+      << file.status().message();
+}
+
+std::string entry(const char *dtype, const char *shape, const char *offsets) {
+  return fmt::format(R"({{"t":{{"dtype":"{}","shape":{},"data_offsets":{}}}}})",
+                     dtype, shape, offsets);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Rules, HostileFiles,
+    testing::Values(
+        Hostile{"NotJson", "{", 0, "JSON object"},
+        Hostile{"NotAnObject", "[1]", 0, "JSON object"},
+        Hostile{"EntryNotAnObject", R"({"t":1})", 0, "expected an object"},
+        Hostile{"MetadataNotAnObject", R"({"__metadata__":1})", 0,
+                "'__metadata__'"},
+        Hostile{"MetadataNotText", R"({"__metadata__":{"a":1}})", 0, "'a'"},
+        Hostile{"NoDtype", R"({"t":{"shape":[1],"data_offsets":[0,1]}})", 1,
+                "dtype"},
+        Hostile{"UnknownDtype", entry("Q4", "[1]", "[0,1]"), 1, "Q4"},
+        Hostile{"NoShape", R"({"t":{"dtype":"U8","data_offsets":[0,1]}})", 1,
+                "'shape'"},
+        Hostile{"NegativeShape", entry("U8", "[-1]", "[0,1]"), 1, "'shape'"},
+        Hostile{"FractionalShape", entry("U8", "[1.5]", "[0,1]"), 1, "'shape'"},
+        Hostile{"NoOffsets", R"({"t":{"dtype":"U8","shape":[1]}})", 1,
+                "data_offsets"},
+        Hostile{"OneOffset", entry("U8", "[1]", "[0]"), 1, "data_offsets"},
+        Hostile{"NegativeOffset", entry("U8", "[1]", "[-1,0]"), 1,
+                "data_offsets"},
+        Hostile{"ReversedOffsets", entry("U8", "[0]", "[1,0]"), 1, "in order"},
+        Hostile{"WrongSize", entry("F32", "[2]", "[0,4]"), 4, "8 bytes"},
+        Hostile{"OverflowingShape",
+                entry("F32", "[4611686018427387904,4]", "[0,0]"), 0,
+                "addressable"},
+        Hostile{"PastTheEnd", entry("U8", "[9]", "[0,9]"), 8, "cut off"},
+        Hostile{
+            "HugeOffsets",
+            entry("U8", "[1]", "[18446744073709551614,18446744073709551615]"),
+            8, "belong to no tensor"},
+        Hostile{"GapBefore", entry("U8", "[1]", "[1,2]"), 2,
+                "belong to no tensor"},
+        Hostile{"BytesAfter", entry("U8", "[1]", "[0,1]"), 2,
+                "expected 1 bytes of data, but got 2"},
+        Hostile{"Overlap",
+                R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},)"
+                R"("b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})",
+                3, "overlaps"},
+        Hostile{"EqualNames",
+                R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
+                R"("a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",
+                1, "'a' twice"},
+        Hostile{"DeeplyNested", std::string(100000, '['), 0, "JSON object"}),
+    [](const auto &info) { return info.param.name; });
+
+TEST(Safetensors, RefusesWrongHeaderSizes) {
+  TemporaryFolder folder;
+  writeText(folder / "short", "1234567");
+  writeText(folder / "empty", "");
+  writeText(folder / "past", std::string("\xff\0\0\0\0\0\0\0{}", 10));
+  writeText(folder / "huge", std::string(8, '\xff') + "{}");
+  for (const char *name : {"short", "empty", "past", "huge"}) {
+    auto file = SafetensorsFile::open(folder / name);
+    ASSERT_FALSE(file.ok()) << name;
+    EXPECT_EQ(file.status().code(), StatusCode::File) << name;
+  }
+  auto missing = SafetensorsFile::open(folder / "missing");
+  ASSERT_FALSE(missing.ok());
+  EXPECT_EQ(missing.status().code(), StatusCode::User);
+  auto not_a_file = SafetensorsFile::open(folder.path());
+  ASSERT_FALSE(not_a_file.ok());
+  EXPECT_EQ(not_a_file.status().code(), StatusCode::User);
+}
+
+TEST(Safetensors, DamagedBytesNeverCrash) {
+  TemporaryFolder folder;
+  std::string valid =
+      makeFile(R"({"__metadata__":{"format":"pt"},)"
+               R"("a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},)"
+               R"("b":{"dtype":"U16","shape":[3],"data_offsets":[16,22]}})",
+               22);
+  std::mt19937 random(20240607);
+  for (int i = 0; i < 3000; ++i) {
+    std::string file = valid;
+    if (random() % 4 == 0)
+      file.resize(random() % file.size());
+    for (uint32_t flips = random() % 4; flips-- && !file.empty();)
+      file[random() % file.size()] ^= static_cast<char>(1 << random() % 8);
+    writeText(folder / "x", file);
+    auto opened = SafetensorsFile::open(folder / "x");
+    if (!opened.ok())
+      continue;
+    // What was accepted can be read to its last byte.
+    unsigned sum = 0;
+    for (const TensorInfo &tensor : opened->tensors())
+      for (std::byte byte : opened->data(tensor))
+        sum += std::to_integer<unsigned>(byte);
+    EXPECT_LE(sum, 22u * 255u);
+  }
+}
+
+} // namespace
+} // namespace trainc
