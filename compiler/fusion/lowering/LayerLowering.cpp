@@ -52,7 +52,7 @@ struct MatmulModel : LowerableOpInterface::ExternalModel<MatmulModel, nn::Matmul
         builder, loc, shape, tile, destinations,
         [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
             ValueRange outs) {
-          SmallVector<int64_t> drop(llvm::seq<int64_t>(0, batch));
+          SmallVector<int64_t> drop = llvm::to_vector(llvm::seq<int64_t>(0, batch));
           OpFoldResult zero = b.getIndexAttr(0), whole = b.getIndexAttr(k);
           auto operand = [&](Value value, bool transposed, int64_t d, bool left) {
             Indices from(offsets.take_front(batch)), size(sizes.take_front(batch));

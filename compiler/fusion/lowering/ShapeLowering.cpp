@@ -19,7 +19,7 @@ namespace {
 using nn::LowerableOpInterface;
 
 SmallVector<int64_t, 4> allDimensions(int64_t rank) {
-  return SmallVector<int64_t, 4>(llvm::seq<int64_t>(0, rank));
+  return llvm::to_vector<4>(llvm::seq<int64_t>(0, rank));
 }
 
 struct TransposeModel : LowerableOpInterface::ExternalModel<TransposeModel, nn::TransposeOp> {
