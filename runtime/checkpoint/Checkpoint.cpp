@@ -114,6 +114,19 @@ static Status removeFolder(const std::string &run, const std::string &name) {
   return {};
 }
 
+/// Fills the temporary folder and makes it durable.
+static Status writeFolder(const std::string &folder,
+                          const TrainingTensors &tensors,
+                          const TrainingState &state) {
+  TRAINC_RETURN_IF_ERROR(
+      writeTensors(inFolder(folder, kModelFile), tensors.parameters));
+  TRAINC_RETURN_IF_ERROR(
+      writeTensors(inFolder(folder, kOptimizerFile), tensors.optimizer));
+  TRAINC_RETURN_IF_ERROR(
+      writeWholeFile(inFolder(folder, kStateFile), formatState(state)));
+  return syncFolder(folder);
+}
+
 Status saveCheckpoint(const std::string &run, const TrainingTensors &tensors,
                       const TrainingState &state) {
   std::string name = fmt::format("{}{}", kFolderPrefix, state.step);
@@ -122,13 +135,10 @@ Status saveCheckpoint(const std::string &run, const TrainingTensors &tensors,
   fs::remove_all(temporary, error);
   if (mkdir(temporary.c_str(), 0777) != 0)
     return systemError(temporary, "create the folder");
-  TRAINC_RETURN_IF_ERROR(
-      writeTensors(inFolder(temporary, kModelFile), tensors.parameters));
-  TRAINC_RETURN_IF_ERROR(
-      writeTensors(inFolder(temporary, kOptimizerFile), tensors.optimizer));
-  TRAINC_RETURN_IF_ERROR(
-      writeWholeFile(inFolder(temporary, kStateFile), formatState(state)));
-  TRAINC_RETURN_IF_ERROR(syncFolder(temporary));
+  if (Status status = writeFolder(temporary, tensors, state); !status.ok()) {
+    fs::remove_all(temporary, error);
+    return status;
+  }
   if (fs::exists(checkpointFolder(run, state.step), error))
     TRAINC_RETURN_IF_ERROR(removeFolder(run, name));
   if (std::rename(temporary.c_str(),

@@ -1,0 +1,57 @@
+//===- Eval.cpp - trainrun eval -------------------------------------------===//
+//
+// Held-out loss over every window of the files, once. The last batch is filled
+// up with rows that do not count.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/trainrun/Commands.h"
+
+#include "runtime/step/StepLoop.h"
+#include "tools/trainrun/Support.h"
+
+#include <cmath>
+#include <fmt/format.h>
+
+namespace trainc::trainrun {
+
+Status runEval(const EvalOptions &options) {
+  auto session = Session::open(options.plan, {options.threads, {}});
+  if (!session.ok())
+    return session.status();
+  auto loop = StepLoop::create(**session);
+  if (!loop.ok())
+    return loop.status();
+  CausalDataOptions data_options;
+  data_options.order = DataOrder::Once;
+  auto data = openData((*session)->plan(), options.data, data_options);
+  if (!data.ok())
+    return data.status();
+  TRAINC_RETURN_IF_ERROR((*loop)->initialize());
+  TRAINC_RETURN_IF_ERROR(loadWeights(**session, options.weights));
+
+  EvaluationResult result;
+  TRAINC_RETURN_IF_ERROR(
+      (*loop)->runEvaluation((*data)->batchesOfOneEpoch(), **data, result));
+  const auto &terms = *(*session)->plan().table().loss_terms();
+  uint64_t tokens =
+      (*data)->windows() * (*session)->plan().table().batch()->length();
+  double perplexity = std::exp(result.loss);
+  if (!options.json) {
+    fmt::print("loss        {:.6f}\nperplexity  {:.4f}\ntokens      {}\n",
+               result.loss, perplexity, tokens);
+    return {};
+  }
+  std::string losses;
+  for (uint32_t i = 0; i < terms.size(); ++i)
+    losses += fmt::format("{}{}: {}", i ? ", " : "",
+                          jsonString(view(terms.Get(i)->name())),
+                          jsonNumber(result.losses[i]));
+  fmt::print(
+      R"({{"loss": {}, "perplexity": {}, "tokens": {}, "losses": {{{}}}}})"
+      "\n",
+      jsonNumber(result.loss), jsonNumber(perplexity), tokens, losses);
+  return {};
+}
+
+} // namespace trainc::trainrun

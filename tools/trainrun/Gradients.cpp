@@ -1,0 +1,67 @@
+//===- Gradients.cpp - trainrun gradients ---------------------------------===//
+//
+// Gradients of the first step's batch, before clipping and without the loss
+// scale, under the parameters' names, and the loss as an F64 scalar: what
+// another implementation is compared with.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/trainrun/Commands.h"
+
+#include "runtime/step/StepLoop.h"
+#include "tools/trainrun/Support.h"
+
+#include <fmt/format.h>
+
+namespace trainc::trainrun {
+
+/// Gradients carry the loss scale until the update takes it out.
+static void removeScale(std::span<const NamedTensor> gradients, double scale) {
+  if (scale == 1)
+    return;
+  for (const NamedTensor &gradient : gradients) {
+    if (gradient.type != TensorType::F32)
+      continue;
+    auto *values = reinterpret_cast<float *>(gradient.data.data());
+    for (size_t i = 0; i < gradient.data.size() / sizeof(float); ++i)
+      values[i] = static_cast<float>(values[i] / scale);
+  }
+}
+
+Status runGradients(const GradientsOptions &options) {
+  auto session = Session::open(options.plan, {options.threads, {}});
+  if (!session.ok())
+    return session.status();
+  auto loop = StepLoop::create(**session);
+  if (!loop.ok())
+    return loop.status();
+  Result<DataOrder> order = parseOrder(options.order);
+  if (!order.ok())
+    return order.status();
+  CausalDataOptions data_options;
+  data_options.order = *order;
+  data_options.seed = (*loop)->seed();
+  auto data = openData((*session)->plan(), options.data, data_options);
+  if (!data.ok())
+    return data.status();
+  TRAINC_RETURN_IF_ERROR((*loop)->initialize());
+  if (!options.init.empty())
+    TRAINC_RETURN_IF_ERROR(loadWeights(**session, options.init));
+
+  StepResult result;
+  TRAINC_RETURN_IF_ERROR((*loop)->runGradients(1, **data, result));
+  std::vector<NamedTensor> tensors = gradientTensors(**session);
+  double scale = (*loop)->metric(result, "loss_scale").value_or(1);
+  if (scale > 0)
+    removeScale(tensors, scale);
+  tensors.push_back({"loss",
+                     TensorType::F64,
+                     {},
+                     std::as_writable_bytes(std::span(&result.loss, 1))});
+  TRAINC_RETURN_IF_ERROR(writeTensors(options.output, tensors));
+  fmt::print("loss {}; wrote {} gradients to {}\n", result.loss,
+             tensors.size() - 1, options.output);
+  return {};
+}
+
+} // namespace trainc::trainrun

@@ -1,0 +1,45 @@
+//===- Predict.cpp - trainrun predict -------------------------------------===//
+//
+// Writes what the program `predict` makes of the first micro-batch, in the
+// order of the files: hidden states and logits.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/trainrun/Commands.h"
+
+#include "runtime/step/StepLoop.h"
+#include "tools/trainrun/Support.h"
+
+#include <fmt/format.h>
+
+namespace trainc::trainrun {
+
+Status runPredict(const PredictOptions &options) {
+  auto session = Session::open(options.plan, {options.threads, {}});
+  if (!session.ok())
+    return session.status();
+  std::vector<NamedTensor> outputs = outputTensors(**session, "predict");
+  if (outputs.empty())
+    return Status::user(fmt::format(
+        "{}: expected a plan with the program 'predict' and its outputs, but "
+        "got none; compile the plan again",
+        options.plan));
+  auto loop = StepLoop::create(**session);
+  if (!loop.ok())
+    return loop.status();
+  CausalDataOptions data_options;
+  data_options.order = DataOrder::Sequential;
+  auto data = openData((*session)->plan(), options.data, data_options);
+  if (!data.ok())
+    return data.status();
+  TRAINC_RETURN_IF_ERROR((*loop)->initialize());
+  TRAINC_RETURN_IF_ERROR(loadWeights(**session, options.weights));
+  TRAINC_RETURN_IF_ERROR((*loop)->runPredict(1, 0, **data));
+  TRAINC_RETURN_IF_ERROR(writeTensors(options.output, outputs));
+  for (const NamedTensor &output : outputs)
+    fmt::print("{} {} {}\n", output.name, tensorTypeName(output.type),
+               formatShape(output.shape));
+  return {};
+}
+
+} // namespace trainc::trainrun

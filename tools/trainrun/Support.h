@@ -1,0 +1,70 @@
+//===- Support.h - what several commands share -------------------*- C++
+//-*-===//
+//
+// Decides how a plan's variables appear in files, how data is opened for a
+// plan, and what --weights may name.
+//
+//===----------------------------------------------------------------------===//
+#ifndef TRAINC_TOOLS_TRAINRUN_SUPPORT_H
+#define TRAINC_TOOLS_TRAINRUN_SUPPORT_H
+
+#include "runtime/checkpoint/Checkpoint.h"
+#include "runtime/data/CausalData.h"
+#include "runtime/step/Session.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace trainc::trainrun {
+
+/// Parameters and optimizer state under their names in files, in the memory of
+/// `session`.
+TrainingTensors trainingTensors(Session &session);
+
+/// Gradient variables, each under its parameter's name in files.
+std::vector<NamedTensor> gradientTensors(Session &session);
+
+/// Output variables that `program` writes, under their own names.
+std::vector<NamedTensor> outputTensors(Session &session,
+                                       std::string_view program);
+
+/// How weight files of the plan's family may differ.
+WeightRules weightRules(const Plan &plan);
+
+/// Loads the parameters from `path`: a weight file, a checkpoint's folder, or a
+/// run's folder (its newest checkpoint).
+Status loadWeights(Session &session, const std::string &path);
+
+/// Opens token files for the plan and checks every id. `options` takes B, T, M
+/// and the ignored target from the plan; order, seed and position are the
+/// caller's. User error when the plan's objective is not causal_lm.
+Result<std::unique_ptr<CausalData>> openData(const Plan &plan,
+                                             std::span<const std::string> paths,
+                                             CausalDataOptions options);
+
+/// Tokens of one step: M * B * T.
+uint64_t tokensPerStep(const Plan &plan);
+
+/// Parameters of the plan, in elements.
+uint64_t parameterCount(const Plan &plan);
+
+/// "shuffled" or "sequential".
+Result<DataOrder> parseOrder(const std::string &name);
+
+/// `value` in the shortest form that reads back as the same double; "null"
+/// where JSON has no number for it.
+std::string jsonNumber(double value);
+
+/// `text` as a JSON string.
+std::string jsonString(std::string_view text);
+
+/// "1.5 GiB".
+std::string humanBytes(uint64_t bytes);
+/// "1h02m", "3m10s", "12s".
+std::string humanTime(double seconds);
+
+} // namespace trainc::trainrun
+
+#endif // TRAINC_TOOLS_TRAINRUN_SUPPORT_H
