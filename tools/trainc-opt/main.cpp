@@ -8,6 +8,7 @@
 
 #include "compiler/autodiff/Autodiff.h"
 #include "compiler/memory/Memory.h"
+#include "compiler/objective/Objective.h"
 #include "dialects/nn/Nn.h"
 #include "dialects/plan/Plan.h"
 #include "dialects/train/Train.h"
@@ -45,6 +46,7 @@ int main(int argc, char **argv) {
   mlir::registerCSEPass();
   mlir::registerSymbolDCEPass();
 
+  trainc::objective::registerObjectivePasses();
   trainc::autodiff::registerAutodiffPasses();
   trainc::autodiff::registerAutodiffInterfaces(registry);
 
