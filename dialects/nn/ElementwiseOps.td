@@ -39,8 +39,8 @@ def NN_AddOp : NN_BinaryOp<"add", "lhs[i] + rhs[i]", [Commutative]>;
 def NN_SubOp : NN_BinaryOp<"sub", "lhs[i] - rhs[i]">;
 def NN_MulOp : NN_BinaryOp<"mul", "lhs[i] * rhs[i]", [Commutative]>;
 def NN_DivOp : NN_BinaryOp<"div", "lhs[i] / rhs[i]">;
-def NN_MaximumOp : NN_BinaryOp<"maximum", "max(lhs[i], rhs[i]); NaN wins; the gradient of a tie goes to lhs", [Commutative]>;
-def NN_MinimumOp : NN_BinaryOp<"minimum", "min(lhs[i], rhs[i]); NaN wins; the gradient of a tie goes to lhs", [Commutative]>;
+def NN_MaximumOp : NN_BinaryOp<"maximum", "max(lhs[i], rhs[i]); NaN wins; the gradient of a tie goes to lhs">;
+def NN_MinimumOp : NN_BinaryOp<"minimum", "min(lhs[i], rhs[i]); NaN wins; the gradient of a tie goes to lhs">;
 
 def NN_GeluTanh : I32EnumAttrCase<"Tanh", 0, "tanh">;
 def NN_GeluErf : I32EnumAttrCase<"Erf", 1, "erf">;

@@ -86,7 +86,15 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &tables) {
     }
     return success();
   }
-  auto same = [](TypeRange a, TypeRange b) { return a == b; };
+  // Kernels become memrefs before launches name buffers: contents must agree.
+  auto same = [](TypeRange a, TypeRange b) {
+    return llvm::equal(a, b, [](Type x, Type y) {
+      auto shapedX = dyn_cast<ShapedType>(x), shapedY = dyn_cast<ShapedType>(y);
+      return x == y || (shapedX && shapedY &&
+                        shapedX.getShape() == shapedY.getShape() &&
+                        shapedX.getElementType() == shapedY.getElementType());
+    });
+  };
   unsigned inputs = kernel.getNumInputs();
   if (!same(getInputs().getTypes(), arguments.take_front(inputs)) ||
       !same(getDestinations().getTypes(), arguments.drop_front(inputs)) ||

@@ -82,8 +82,8 @@ def Plan_LaunchOp : Plan_Op<"launch", [AttrSizedOperandSegments, DeclareOpInterf
     On tensors: reads `inputs`, and turns `destinations` into `results`
     (destination-passing). On buffers: no operands; `buffers` names one
     `plan.buffer` per kernel parameter.
-    (C1) kernel is a plan.kernel; operand types are its argument types, and one
-    result per destination. (C2) with `buffers` there are no operands and as many
+    (C1) kernel is a plan.kernel; operands have the shapes and element types of its
+    arguments, and one result per destination. (C2) with `buffers` there are no operands and as many
     buffers as kernel arguments, of their types.
 
     ```mlir

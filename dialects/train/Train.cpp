@@ -29,8 +29,8 @@ void TrainDialect::initialize() {
       >();
 }
 
-RankedTensorType lookupVariableType(SymbolTableCollection &tables, Operation *from,
-                                    FlatSymbolRefAttr symbol) {
+RankedTensorType lookupVariableType(SymbolTableCollection &tables,
+                                    Operation *from, FlatSymbolRefAttr symbol) {
   Operation *op = tables.lookupNearestSymbolFrom(from, symbol);
   if (auto parameter = dyn_cast_or_null<ParameterOp>(op))
     return parameter.getTensorType();
@@ -48,8 +48,10 @@ RankedTensorType StateOp::getTensorType() {
 
 LogicalResult ParameterOp::verify() {
   RankedTensorType type = getTensorType();
-  if (!type || !type.hasStaticShape() || !isa<FloatType>(type.getElementType())) // parameter_c1
-    return emitOpError() << "expected a static float tensor type, but got " << getType();
+  if (!type || !type.hasStaticShape() ||
+      !isa<FloatType>(type.getElementType())) // parameter_c1
+    return emitOpError() << "expected a static float tensor type, but got "
+                         << getType();
   if (!(getScale().convertToDouble() >= 0)) // parameter_c2
     return emitOpError() << "expected a scale of at least 0, but got "
                          << getScale().convertToDouble();
@@ -59,20 +61,24 @@ LogicalResult ParameterOp::verify() {
 LogicalResult StateOp::verify() {
   RankedTensorType type = getTensorType();
   if (!type || !type.hasStaticShape()) // state_c1
-    return emitOpError() << "expected a static tensor type, but got " << getType();
+    return emitOpError() << "expected a static tensor type, but got "
+                         << getType();
   if (getRole() == Role::Gradient && !getParameter()) // state_c2
-    return emitOpError() << "expected the parameter that the gradient belongs to, but got none";
+    return emitOpError() << "expected the parameter that the gradient belongs "
+                            "to, but got none";
   if (getParameter()) {
-    auto parameter = SymbolTable::lookupNearestSymbolFrom<ParameterOp>(*this, getParameterAttr());
+    auto parameter = SymbolTable::lookupNearestSymbolFrom<ParameterOp>(
+        *this, getParameterAttr());
     if (!parameter)
       return emitOpError() << "expected " << getParameterAttr()
                            << " to be a train.parameter, but it is not";
     if (getRole() == Role::Gradient && parameter.getType() != getType())
-      return emitOpError() << "expected the parameter's type " << parameter.getType()
-                           << ", but got " << getType();
+      return emitOpError() << "expected the parameter's type "
+                           << parameter.getType() << ", but got " << getType();
   }
   if ((getRole() == Role::Optimizer) != bool(getExternalNameAttr())) // state_c3
-    return emitOpError() << "expected an external_name exactly for optimizer states";
+    return emitOpError()
+           << "expected an external_name exactly for optimizer states";
   return success();
 }
 
@@ -80,8 +86,9 @@ static LogicalResult verifyAccess(Operation *op, SymbolTableCollection &tables,
                                   FlatSymbolRefAttr symbol, Type type) {
   RankedTensorType variable = lookupVariableType(tables, op, symbol);
   if (!variable) // read_c1, write_c1
-    return op->emitOpError() << "expected " << symbol
-                             << " to be a train.parameter or train.state, but it is not";
+    return op->emitOpError()
+           << "expected " << symbol
+           << " to be a train.parameter or train.state, but it is not";
   if (variable != type)
     return op->emitOpError() << "expected type " << variable << " of " << symbol
                              << ", but got " << type;
@@ -113,8 +120,9 @@ LogicalResult LossOp::verify() {
                          << getSum().getType();
   for (auto other : (*this)->getBlock()->getOps<LossOp>())
     if (other != *this && other.getName() == getName()) // loss_c2
-      return emitOpError() << "expected distinct names of loss terms, but got \""
-                           << getName() << "\" twice";
+      return emitOpError()
+             << "expected distinct names of loss terms, but got \"" << getName()
+             << "\" twice";
   return success();
 }
 
@@ -123,25 +131,31 @@ static LogicalResult verifyRegion(UpdateOp op, Region &region, StringRef name,
                                   unsigned minimumArguments, bool exact,
                                   unsigned minimumResults, bool f64) {
   Block &block = region.front();
-  auto yield = dyn_cast_if_present<YieldOp>(block.empty() ? nullptr : &block.back());
+  auto yield =
+      dyn_cast_if_present<YieldOp>(block.empty() ? nullptr : &block.back());
   if (!yield)
-    return op.emitOpError() << "expected region '" << name << "' to end with train.yield";
+    return op.emitOpError()
+           << "expected region '" << name << "' to end with train.yield";
   unsigned arguments = block.getNumArguments();
-  if (arguments < minimumArguments || (exact && arguments != minimumArguments)) // update_c1
-    return op.emitOpError() << "expected " << (exact ? "" : "at least ") << minimumArguments
-                            << " arguments of region '" << name << "', but got " << arguments;
+  if (arguments < minimumArguments ||
+      (exact && arguments != minimumArguments)) // update_c1
+    return op.emitOpError()
+           << "expected " << (exact ? "" : "at least ") << minimumArguments
+           << " arguments of region '" << name << "', but got " << arguments;
   if (yield.getNumOperands() < minimumResults)
-    return op.emitOpError() << "expected region '" << name << "' to yield at least "
-                            << minimumResults << " values, but got "
-                            << yield.getNumOperands();
+    return op.emitOpError()
+           << "expected region '" << name << "' to yield at least "
+           << minimumResults << " values, but got " << yield.getNumOperands();
   auto isScalar = [&](Type type) {
     auto tensor = cast<RankedTensorType>(type);
     return tensor.getRank() == 0 && (!f64 || tensor.getElementType().isF64());
   };
-  for (Type type : llvm::concat<const Type>(block.getArgumentTypes(), yield.getOperandTypes()))
+  for (Type type : llvm::concat<const Type>(block.getArgumentTypes(),
+                                            yield.getOperandTypes()))
     if (!isScalar(type))
-      return op.emitOpError() << "expected scalars" << (f64 ? " of type tensor<f64>" : "")
-                              << " in region '" << name << "', but got " << type;
+      return op.emitOpError()
+             << "expected scalars" << (f64 ? " of type tensor<f64>" : "")
+             << " in region '" << name << "', but got " << type;
   return success();
 }
 
@@ -150,16 +164,28 @@ LogicalResult UpdateOp::verify() {
   if (getScalarValues().size() != scalars) // update_c2
     return emitOpError() << "expected " << scalars << " scalar values, but got "
                          << getScalarValues().size();
-  if (failed(verifyRegion(*this, getSchedule(), "schedule", 1, true, 1, true)) ||
-      failed(verifyRegion(*this, getStep(), "step", 1 + scalars, true, scalars, true)))
+  if (failed(
+          verifyRegion(*this, getSchedule(), "schedule", 1, true, 1, true)) ||
+      failed(verifyRegion(*this, getStep(), "step", 1 + scalars, true, scalars,
+                          true)))
     return failure();
   unsigned derived = getStep().front().back().getNumOperands() - scalars;
-  if (failed(verifyRegion(*this, getElement(), "element", 3 + states + derived, true,
-                          1 + states, false)))
+  if (failed(verifyRegion(*this, getElement(), "element", 3 + states + derived,
+                          true, 1 + states, false)))
     return failure();
+  // On scalars every pure operation without regions is elementwise.
+  auto isScalar = [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor && tensor.getRank() == 0;
+  };
   for (Operation &op : getElement().front().without_terminator())
-    if (!op.hasTrait<OpTrait::ConstantLike>() && op.getNumOperands() == 0) // update_c3
-      return op.emitOpError() << "expected elementwise operations and constants in region 'element'";
+    if (op.getNumRegions() != 0 || !isMemoryEffectFree(&op) ||
+        !llvm::all_of(op.getOperandTypes(), isScalar) ||
+        !llvm::all_of(op.getResultTypes(), isScalar)) // update_c3
+      return op.emitOpError()
+             << "expected elementwise operations on scalars and constants in "
+                "region 'element', but got this one; move anything else into "
+                "region 'step'";
   return success();
 }
 

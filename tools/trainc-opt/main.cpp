@@ -6,6 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/autodiff/Autodiff.h"
+#include "compiler/memory/Memory.h"
+#include "compiler/objective/Objective.h"
 #include "dialects/nn/Nn.h"
 #include "dialects/plan/Plan.h"
 #include "dialects/train/Train.h"
@@ -37,9 +40,15 @@ int main(int argc, char **argv) {
                   mlir::linalg::LinalgDialect, mlir::math::MathDialect,
                   mlir::memref::MemRefDialect, mlir::scf::SCFDialect,
                   mlir::tensor::TensorDialect, mlir::vector::VectorDialect>();
+  trainc::memory::registerMemoryPasses();
+  trainc::memory::registerMemoryInterfaces(registry);
   mlir::registerCanonicalizerPass();
   mlir::registerCSEPass();
   mlir::registerSymbolDCEPass();
+
+  trainc::objective::registerObjectivePasses();
+  trainc::autodiff::registerAutodiffPasses();
+  trainc::autodiff::registerAutodiffInterfaces(registry);
 
   return mlir::asMainReturnCode(mlir::MlirOptMain(
       argc, argv, "trainc-opt: single passes of trainc\n", registry));

@@ -1,0 +1,299 @@
+//===- ExpandGradient.cpp - reverse mode over a program -------------------===//
+//
+// Decides which values get a gradient and in which order: forward, a value is
+// active if it depends on a trainable parameter; backward, gradients are
+// carried from the losses to active operands only, in reverse program order.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/autodiff/Passes.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/IR/TypeUtilities.h"
+
+using namespace mlir;
+
+namespace trainc::autodiff {
+
+#define GEN_PASS_DEF_EXPANDGRADIENTPASS
+#include "compiler/autodiff/Passes.h.inc"
+
+namespace {
+
+bool isFloat(Value value) {
+  return isa<FloatType>(getElementTypeOrSelf(value.getType()));
+}
+
+/// Differentiates one program and lowers its loss terms.
+class ProgramDifferentiator {
+public:
+  ProgramDifferentiator(plan::ProgramOp program, SymbolTable &symbols,
+                        int64_t microBatches)
+      : program(program), block(&program.getBody().front()), symbols(symbols),
+        microBatches(microBatches),
+        builder(OpBuilder::atBlockEnd(&program.getBody().front())) {}
+
+  LogicalResult run();
+
+private:
+  void findActive();
+  LogicalResult seed();
+  LogicalResult propagate();
+  LogicalResult writeGradients();
+  LogicalResult lowerLosses();
+
+  void accumulate(Value value, Value gradient);
+  Value keepFirst(Location loc, Value fresh, StringRef symbol);
+  Value firstMicroBatch();
+  LogicalResult ensureMetric(Location loc, const std::string &name);
+
+  Value scalar(Location loc, double value) {
+    auto type = RankedTensorType::get({}, builder.getF64Type());
+    return nn::ConstantOp::create(
+        builder, loc, type,
+        DenseElementsAttr::get(type, llvm::ArrayRef(value)));
+  }
+
+  plan::ProgramOp program;
+  Block *block;
+  SymbolTable &symbols;
+  int64_t microBatches;
+  OpBuilder builder;
+  /// Values that depend on a trainable parameter.
+  DenseSet<Value> active;
+  DenseMap<Value, Value> gradients;
+  /// micro_batch == 0, made on first use.
+  Value isFirst;
+};
+
+void ProgramDifferentiator::findActive() {
+  for (Operation &op : *block) {
+    bool depends = llvm::any_of(op.getOperands(),
+                                [&](Value v) { return active.contains(v); });
+    if (auto read = dyn_cast<train::ReadOp>(op)) {
+      auto parameter = symbols.lookup<train::ParameterOp>(read.getSymbol());
+      depends = parameter && parameter.getTrainable();
+    }
+    // Integers and truth values carry no derivative.
+    for (Value result : op.getResults())
+      if (depends && isFloat(result))
+        active.insert(result);
+  }
+}
+
+void ProgramDifferentiator::accumulate(Value value, Value gradient) {
+  Value &total = gradients[value];
+  total = total ? nn::AddOp::create(builder, gradient.getLoc(),
+                                    gradient.getType(), total, gradient)
+                      .getResult()
+                : gradient;
+}
+
+// d(loss)/d(sum) = weight / Σ count over the step (training-semantics.md 3.1),
+// 0 where nothing counts.
+LogicalResult ProgramDifferentiator::seed() {
+  for (auto loss : block->getOps<train::LossOp>()) {
+    if (!active.contains(loss.getSum()))
+      continue;
+    Location loc = loss.getLoc();
+    Type type = loss.getSum().getType();
+    std::string count = ("loss." + loss.getName() + ".count").str();
+    if (failed(ensureMetric(loc, count)))
+      return failure();
+    Value total = train::ReadOp::create(builder, loc, type, count);
+    Value zero = scalar(loc, 0);
+    Value weight = scalar(loc, loss.getWeight().convertToDouble());
+    Value quotient = nn::DivOp::create(builder, loc, type, weight, total);
+    Value empty = nn::CompareOp::create(
+        builder, loc, RankedTensorType::get({}, builder.getI1Type()),
+        nn::ComparePredicate::Equal, total, zero);
+    accumulate(loss.getSum(),
+               nn::SelectOp::create(builder, loc, type, empty, zero, quotient));
+  }
+  return success();
+}
+
+LogicalResult ProgramDifferentiator::propagate() {
+  // Operations from here on are the backward computation's own.
+  SmallVector<Operation *> forward;
+  for (Operation &op : *block)
+    if (!isa<train::ReadOp>(op) && llvm::any_of(op.getResults(), [&](Value v) {
+          return active.contains(v);
+        }))
+      forward.push_back(&op);
+
+  for (Operation *op : llvm::reverse(forward)) {
+    SmallVector<Value> incoming;
+    for (Value result : op->getResults())
+      incoming.push_back(gradients.lookup(result));
+    if (llvm::none_of(incoming, [](Value v) { return bool(v); }))
+      continue; // does not reach a loss
+    auto rule = dyn_cast<nn::DifferentiableOpInterface>(op);
+    if (!rule)
+      return op->emitOpError()
+             << "expected an operation with a derivative between trainable "
+                "parameters and a loss, but got this one, which has none; "
+                "freeze the parameters it depends on or use other operations";
+    SmallVector<bool> needed;
+    for (Value operand : op->getOperands())
+      needed.push_back(active.contains(operand));
+    SmallVector<Value> outgoing(op->getNumOperands());
+    if (failed(rule.buildGradient(builder, incoming, needed, outgoing)))
+      return failure();
+    for (auto [operand, gradient, wanted] :
+         llvm::zip(op->getOperands(), outgoing, needed))
+      if (wanted && gradient)
+        accumulate(operand, gradient);
+  }
+  return success();
+}
+
+Value ProgramDifferentiator::firstMicroBatch() {
+  if (isFirst)
+    return isFirst;
+  Location loc = program.getLoc();
+  Value index;
+  for (auto [name, argument] :
+       llvm::zip(program.getInputs().getAsValueRange<StringAttr>(),
+                 block->getArguments()))
+    if (name == train::kControlMicroBatch)
+      index = argument;
+  if (!index) {
+    index = block->addArgument(RankedTensorType::get({}, builder.getI64Type()),
+                               loc);
+    SmallVector<Attribute> names(program.getInputs().begin(),
+                                 program.getInputs().end());
+    names.push_back(builder.getStringAttr(train::kControlMicroBatch));
+    program.setInputsAttr(builder.getArrayAttr(names));
+  }
+  auto type = cast<RankedTensorType>(index.getType());
+  Value zero = nn::ConstantOp::create(
+      builder, loc, type,
+      DenseElementsAttr::get(type, llvm::ArrayRef<int64_t>(0)));
+  isFirst = nn::CompareOp::create(builder, loc, type.clone(builder.getI1Type()),
+                                  nn::ComparePredicate::Equal, index, zero);
+  return isFirst;
+}
+
+/// `fresh` in the first micro-batch of a step, the state `symbol` plus `fresh`
+/// in later ones.
+Value ProgramDifferentiator::keepFirst(Location loc, Value fresh,
+                                       StringRef symbol) {
+  auto type = cast<RankedTensorType>(fresh.getType());
+  Value condition = firstMicroBatch();
+  if (type.getRank() != 0)
+    condition =
+        nn::BroadcastOp::create(builder, loc, type.clone(builder.getI1Type()),
+                                condition, ArrayRef<int64_t>());
+  Value old = train::ReadOp::create(builder, loc, type, symbol);
+  Value sum = nn::AddOp::create(builder, loc, type, old, fresh);
+  return nn::SelectOp::create(builder, loc, type, condition, fresh, sum);
+}
+
+LogicalResult ProgramDifferentiator::writeGradients() {
+  // One parameter may be read in several places (tied tensors).
+  llvm::StringMap<Value> totals;
+  for (auto read : llvm::make_early_inc_range(block->getOps<train::ReadOp>())) {
+    Value gradient = gradients.lookup(read.getResult());
+    if (!gradient)
+      continue;
+    Value &total = totals[read.getSymbol()];
+    total = total ? nn::AddOp::create(builder, gradient.getLoc(),
+                                      gradient.getType(), total, gradient)
+                        .getResult()
+                  : gradient;
+  }
+  auto module = program->getParentOfType<ModuleOp>();
+  for (auto parameter : module.getOps<train::ParameterOp>()) {
+    if (!parameter.getTrainable())
+      continue;
+    Value gradient = totals.lookup(parameter.getSymName());
+    if (!gradient)
+      return parameter.emitOpError()
+             << "expected every trainable parameter to reach a loss, but got "
+                "none for '"
+             << parameter.getExternalName()
+             << "'; use it, or freeze it with trainable = false";
+    std::string name = gradientName(parameter.getSymName());
+    if (!symbols.lookup(name)) {
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPoint(program);
+      symbols.insert(train::StateOp::create(
+          builder, parameter.getLoc(), name, train::Role::Gradient,
+          parameter.getType(), APFloat(0.0),
+          FlatSymbolRefAttr::get(parameter.getSymNameAttr()), StringAttr()));
+    }
+    if (microBatches != 1)
+      gradient = keepFirst(parameter.getLoc(), gradient, name);
+    train::WriteOp::create(builder, parameter.getLoc(), gradient, name);
+  }
+  return success();
+}
+
+LogicalResult ProgramDifferentiator::ensureMetric(Location loc,
+                                                  const std::string &name) {
+  auto type = RankedTensorType::get({}, builder.getF64Type());
+  if (Operation *existing = symbols.lookup(name)) {
+    auto state = dyn_cast<train::StateOp>(existing);
+    if (state && state.getTensorType() == type)
+      return success();
+    return existing->emitOpError()
+           << "expected @" << name << " to be a train.state of type " << type
+           << ", but it is not";
+  }
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPoint(program);
+  symbols.insert(train::StateOp::create(builder, loc, name, train::Role::Metric,
+                                        type, APFloat(0.0), FlatSymbolRefAttr(),
+                                        StringAttr()));
+  return success();
+}
+
+LogicalResult ProgramDifferentiator::lowerLosses() {
+  for (auto loss : llvm::make_early_inc_range(block->getOps<train::LossOp>())) {
+    std::string name = ("loss." + loss.getName() + ".sum").str();
+    if (failed(ensureMetric(loss.getLoc(), name)))
+      return failure();
+    Value sum = keepFirst(loss.getLoc(), loss.getSum(), name);
+    train::WriteOp::create(builder, loss.getLoc(), sum, name);
+    loss.erase();
+  }
+  return success();
+}
+
+LogicalResult ProgramDifferentiator::run() {
+  auto requests = llvm::to_vector(block->getOps<train::GradientOp>());
+  if (requests.size() > 1)
+    return requests[1].emitOpError()
+           << "expected one train.gradient in a program, but got a second";
+  if (!requests.empty()) {
+    Operation *request = requests.front();
+    for (auto loss : block->getOps<train::LossOp>())
+      if (request->isBeforeInBlock(loss))
+        return request->emitOpError()
+               << "expected every train.loss before train.gradient, but got \""
+               << loss.getName() << "\" after it";
+    findActive();
+    if (failed(seed()) || failed(propagate()) || failed(writeGradients()))
+      return failure();
+    request->erase();
+  }
+  return lowerLosses();
+}
+
+struct ExpandGradientPass : impl::ExpandGradientPassBase<ExpandGradientPass> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    SymbolTable symbols(module);
+    int64_t microBatches = 1;
+    if (auto attribute =
+            module->getAttrOfType<IntegerAttr>("train.micro_batches"))
+      microBatches = attribute.getInt();
+    for (auto program :
+         llvm::make_early_inc_range(module.getOps<plan::ProgramOp>()))
+      if (failed(ProgramDifferentiator(program, symbols, microBatches).run()))
+        return signalPassFailure();
+  }
+};
+
+} // namespace
+} // namespace trainc::autodiff

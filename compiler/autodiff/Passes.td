@@ -1,0 +1,27 @@
+//===- Passes.td - passes of the autodiff stage ---------------------------===//
+#ifndef TRAINC_COMPILER_AUTODIFF_PASSES_TD
+#define TRAINC_COMPILER_AUTODIFF_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def ExpandGradientPass : Pass<"trainc-expand-gradient", "::mlir::ModuleOp"> {
+  let summary = "Replaces train.gradient and train.loss by the backward computation";
+  let description = [{
+    Reverse mode over the operations of a program through
+    `DifferentiableOpInterface`. Each loss term's sum is seeded with weight / total
+    count of the step (0 where that is 0). Only values that depend on a trainable
+    parameter get a gradient. `@grad.<parameter>` holds the sum over the
+    micro-batches of the step, `@loss.<term>.sum` the same of the term's sum.
+  }];
+  let dependentDialects = ["::trainc::nn::NNDialect", "::trainc::train::TrainDialect"];
+}
+
+def VerifyAutodiffPass : Pass<"trainc-verify-autodiff", "::mlir::ModuleOp"> {
+  let summary = "Checks what holds after the autodiff stage";
+  let description = [{
+    No train.gradient and no train.loss; the accumulate program writes the gradient
+    state of every trainable parameter, and frozen ones have none.
+  }];
+}
+
+#endif // TRAINC_COMPILER_AUTODIFF_PASSES_TD

@@ -1,0 +1,260 @@
+//===- AssignBuffers.cpp - a buffer for every value -----------------------===//
+//
+// Decides the arena's segments and the naive memory map: variables by role in
+// their segments, then every transient storage in a place of its own (the next
+// pass lets them share). Rewrites launches to name buffers.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/memory/Memory.h"
+#include "compiler/memory/Placement.h"
+#include "compiler/support/BufferSize.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+
+namespace trainc::memory {
+
+#define GEN_PASS_DEF_ASSIGNBUFFERS
+#include "compiler/memory/Passes.h.inc"
+
+namespace {
+
+enum Segment {
+  Parameters,
+  Gradients,
+  Optimizer,
+  Metrics,
+  Inputs,
+  Outputs,
+  Transient
+};
+constexpr StringRef segmentNames[] = {"parameters", "gradients", "optimizer",
+                                      "metrics",    "inputs",    "outputs",
+                                      "transient"};
+
+constexpr StringLiteral arenaName = "arena";
+constexpr int64_t arenaAlignmentBytes = 4096;
+
+Segment segmentOf(train::Role role) {
+  switch (role) {
+  case train::Role::Gradient:
+    return Gradients;
+  case train::Role::Optimizer:
+    return Optimizer;
+  case train::Role::Metric:
+    return Metrics;
+  case train::Role::Output:
+    return Outputs;
+  }
+  llvm_unreachable("every role is listed");
+}
+
+/// The work of the pass on one module.
+class Assigner {
+public:
+  explicit Assigner(ModuleOp module) : module(module) {}
+  LogicalResult run();
+
+private:
+  unsigned addVariable(StringRef name, RankedTensorType type, Segment segment,
+                       Location loc);
+  void collectInputs();
+  DictionaryAttr describeInput(StringRef name, RankedTensorType type);
+  void layOut();
+  void rewrite(plan::ProgramOp program, ArrayRef<Command> commands);
+  FlatSymbolRefAttr bufferFor(const Use &use);
+
+  ModuleOp module;
+  Storages storages;
+  /// Of each storage; transient ones come after all variables.
+  std::vector<Segment> segments;
+  std::vector<int64_t> offsets_bytes;
+  /// Storages of the programs' arguments.
+  DenseMap<Operation *, SmallVector<unsigned>> inputsOf;
+  SmallVector<Attribute> inputDescriptions;
+  /// Buffers so far: a storage has one per shape it is seen with.
+  DenseMap<std::pair<unsigned, Type>, FlatSymbolRefAttr> buffers;
+  llvm::StringSet<> symbols;
+  std::optional<OpBuilder> bufferBuilder;
+};
+
+unsigned Assigner::addVariable(StringRef name, RankedTensorType type,
+                               Segment segment, Location loc) {
+  unsigned index = storages.all.size();
+  storages.all.push_back(
+      {name.str(), MemRefType::get(type.getShape(), type.getElementType()), loc,
+       /*variable=*/true, /*readOnly=*/segment == Inputs});
+  storages.byVariable[name] = index;
+  segments.push_back(segment);
+  return index;
+}
+
+/// What the host must know of an input. Token ids have a limit, so that bad
+/// data is refused before it indexes an embedding; targets may hold the ignored
+/// value.
+DictionaryAttr Assigner::describeInput(StringRef name, RankedTensorType type) {
+  Builder builder(module.getContext());
+  bool control = name.starts_with("control.");
+  NamedAttrList attributes;
+  attributes.append("name", builder.getStringAttr(name));
+  attributes.append("source",
+                    builder.getStringAttr(control ? "control" : "data"));
+  attributes.append("type", TypeAttr::get(type));
+  bool targets = name.ends_with("targets");
+  bool ids = type.getElementType().isInteger(32) && !control &&
+             (targets || name.ends_with("inputs"));
+  auto vocabulary = module->getAttrOfType<IntegerAttr>("train.vocab_size");
+  attributes.append("limit", builder.getI64IntegerAttr(
+                                 ids && vocabulary ? vocabulary.getInt() : 0));
+  if (auto ignore = module->getAttrOfType<IntegerAttr>("train.ignore_index");
+      ids && targets && ignore)
+    attributes.append("ignore", builder.getI64IntegerAttr(ignore.getInt()));
+  return attributes.getDictionary(module.getContext());
+}
+
+/// One variable per input name. A program that wants the name with another type
+/// (prefill reads one row of "inputs") gets an input `<program>.<name>`.
+void Assigner::collectInputs() {
+  llvm::StringMap<RankedTensorType> types;
+  for (auto program : module.getOps<plan::ProgramOp>()) {
+    SmallVector<Attribute> names;
+    for (auto [attribute, argument] :
+         llvm::zip(program.getInputs().getAsRange<StringAttr>(),
+                   program.getBody().getArguments())) {
+      auto type = cast<RankedTensorType>(argument.getType());
+      std::string name = attribute.str();
+      if (auto found = types.find(name);
+          found != types.end() && found->second != type)
+        name = (program.getSymName() + "." + attribute.getValue()).str();
+      if (types.try_emplace(name, type).second) {
+        addVariable(name, type, Inputs, argument.getLoc());
+        inputDescriptions.push_back(describeInput(name, type));
+      }
+      inputsOf[program].push_back(storages.byVariable.at(name));
+      names.push_back(StringAttr::get(module.getContext(), name));
+    }
+    program.setInputsAttr(ArrayAttr::get(module.getContext(), names));
+  }
+}
+
+/// Offsets of all storages in segment order, and the arena with its segments.
+void Assigner::layOut() {
+  segments.resize(storages.all.size(), Transient);
+  offsets_bytes.resize(storages.all.size());
+  SmallVector<int64_t> starts, sizes;
+  int64_t end_bytes = 0;
+  for (int segment = Parameters; segment <= Transient; ++segment) {
+    int64_t start_bytes = alignedOffset(end_bytes);
+    end_bytes = start_bytes;
+    for (auto [index, storage] : llvm::enumerate(storages.all)) {
+      if (segments[index] != segment)
+        continue;
+      offsets_bytes[index] = alignedOffset(end_bytes);
+      end_bytes = offsets_bytes[index] + bufferSizeBytes(storage.type);
+    }
+    starts.push_back(start_bytes);
+    sizes.push_back(end_bytes - start_bytes);
+  }
+  OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
+  plan::ArenaOp::create(builder, module.getLoc(), arenaName,
+                        static_cast<uint64_t>(end_bytes),
+                        static_cast<uint64_t>(arenaAlignmentBytes),
+                        builder.getStrArrayAttr(segmentNames), starts, sizes);
+  bufferBuilder = builder;
+}
+
+/// The buffer of a storage seen with a shape, made on first use.
+FlatSymbolRefAttr Assigner::bufferFor(const Use &use) {
+  FlatSymbolRefAttr &buffer = buffers[{use.storage, use.type}];
+  if (buffer)
+    return buffer;
+  const Storage &storage = storages.all[use.storage];
+  std::string name;
+  llvm::raw_string_ostream stream(name);
+  stream << (storage.variable ? "buffer." : "") << storage.name;
+  if (use.type != storage.type) {
+    stream << ".as";
+    for (int64_t extent : use.type.getShape())
+      stream << "_" << extent;
+  }
+  std::string unique = name;
+  for (int count = 1; !symbols.insert(unique).second; ++count)
+    unique = llvm::formatv("{0}.{1}", name, count);
+  auto op = plan::BufferOp::create(
+      *bufferBuilder, storage.loc, unique, arenaName,
+      static_cast<uint64_t>(offsets_bytes[use.storage]), use.type,
+      storage.variable ? bufferBuilder->getStringAttr(storage.name)
+                       : StringAttr());
+  return buffer = FlatSymbolRefAttr::get(op.getSymNameAttr());
+}
+
+void Assigner::rewrite(plan::ProgramOp program, ArrayRef<Command> commands) {
+  Block &block = program.getBody().front();
+  OpBuilder builder = OpBuilder::atBlockEnd(&block);
+  SmallVector<Operation *> old;
+  for (Operation &op : block)
+    old.push_back(&op);
+  for (const Command &command : commands) {
+    SmallVector<Attribute> names;
+    for (const Use &use : command.uses)
+      names.push_back(bufferFor(use));
+    if (plan::LaunchOp launch = command.launch) {
+      plan::LaunchOp::create(builder, command.loc, TypeRange(),
+                             launch.getKernelAttr(), ValueRange(), ValueRange(),
+                             builder.getArrayAttr(names),
+                             launch.getLayerAttr());
+    } else {
+      plan::CopyOp::create(builder, command.loc,
+                           cast<FlatSymbolRefAttr>(names[0]),
+                           cast<FlatSymbolRefAttr>(names[1]));
+    }
+  }
+  for (Operation *op : llvm::reverse(old))
+    op->erase();
+  block.eraseArguments(0, block.getNumArguments());
+}
+
+LogicalResult Assigner::run() {
+  for (Operation &op : *module.getBody())
+    if (StringAttr name =
+            op.getAttrOfType<StringAttr>(SymbolTable::getSymbolAttrName()))
+      symbols.insert(name.getValue());
+  for (auto parameter : module.getOps<train::ParameterOp>())
+    addVariable(parameter.getSymName(), parameter.getTensorType(), Parameters,
+                parameter.getLoc());
+  for (auto state : module.getOps<train::StateOp>())
+    addVariable(state.getSymName(), state.getTensorType(),
+                segmentOf(state.getRole()), state.getLoc());
+  collectInputs();
+
+  SmallVector<std::pair<plan::ProgramOp, std::vector<Command>>> programs;
+  for (auto program : module.getOps<plan::ProgramOp>()) {
+    auto commands = placeProgram(program, inputsOf[program], storages);
+    if (failed(commands))
+      return failure();
+    programs.emplace_back(program, std::move(*commands));
+  }
+  layOut();
+  for (auto [index, storage] : llvm::enumerate(storages.all))
+    if (storage.variable)
+      bufferFor({static_cast<unsigned>(index), storage.type});
+  for (auto &[program, commands] : programs)
+    rewrite(program, commands);
+  module->setAttr("train.inputs",
+                  ArrayAttr::get(module.getContext(), inputDescriptions));
+  return success();
+}
+
+struct AssignBuffers : impl::AssignBuffersBase<AssignBuffers> {
+  void runOnOperation() override {
+    if (failed(Assigner(getOperation()).run()))
+      signalPassFailure();
+  }
+};
+
+} // namespace
+} // namespace trainc::memory

@@ -1,0 +1,54 @@
+//===- Passes.td - passes of the memory stage -----------------------------===//
+#ifndef TRAINC_COMPILER_MEMORY_PASSES_TD
+#define TRAINC_COMPILER_MEMORY_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def BufferizeKernels : Pass<"trainc-bufferize-kernels", "::trainc::plan::KernelOp"> {
+  let summary = "Turns a kernel's tensors into memref arguments, in place";
+  let description = [{
+    Each tensor argument becomes a memref of identity layout; the body is
+    bufferised by upstream one-shot bufferization, destinations in place
+    (scf.forall writes through parallel_insert_slice without copies). What remains
+    of `memref.copy` becomes an elementwise loop, and `memref.alloc` only a
+    temporary of one workgroup. A loop that would yield a new buffer per iteration
+    is an error: such a buffer has no fixed place in scratch.
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::bufferization::BufferizationDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect"];
+}
+
+def AssignBuffers : Pass<"trainc-assign-buffers", "::mlir::ModuleOp"> {
+  let summary = "Gives every value of every program a buffer";
+  let description = [{
+    Creates `plan.arena @arena` and one `plan.buffer` per parameter, state and
+    input, and per launch result that needs a place of its own. Results written to
+    a variable go directly into the variable's buffer where its old value is not
+    needed any more; otherwise a `plan.copy` keeps the meaning. Views share the
+    place of what they view. Transient buffers do not share memory yet, so the
+    outcome is correct but large. Also records the inputs in `train.inputs`.
+  }];
+  let dependentDialects = ["::trainc::plan::PlanDialect"];
+}
+
+def AssignArenaOffsets : Pass<"trainc-assign-arena-offsets", "::mlir::ModuleOp"> {
+  let summary = "Lets transient buffers share memory by their lifetimes";
+  let description = [{
+    Greedy by size with best fit over lifetimes, per program; programs share the
+    transient segment, which is as large as the largest needs.
+  }];
+  let dependentDialects = ["::trainc::plan::PlanDialect"];
+}
+
+def VerifyMemoryContract : Pass<"trainc-verify-memory", "::mlir::ModuleOp"> {
+  let summary = "Proves what the memory stage promises";
+  let description = [{
+    No tensors in kernels and programs; every variable has one place, disjoint from
+    all others; no launch writes what another of its buffers overlaps; every read of
+    a transient buffer sees what was written to it.
+  }];
+}
+
+#endif // TRAINC_COMPILER_MEMORY_PASSES_TD

@@ -1,0 +1,216 @@
+//===- VerifyMemoryContract.cpp - what the memory stage promises ----------===//
+//
+// Proves the memory map, from the outcome alone and without the planner's
+// bookkeeping, so that a mistake there cannot hide here. The rules are those
+// the runtime's verifier applies to the finished plan, with names for people.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/memory/Memory.h"
+#include "compiler/support/BufferSize.h"
+#include "dialects/train/Train.h"
+
+#include "llvm/ADT/StringMap.h"
+#include <map>
+
+using namespace mlir;
+
+namespace trainc::memory {
+
+#define GEN_PASS_DEF_VERIFYMEMORYCONTRACT
+#include "compiler/memory/Passes.h.inc"
+
+namespace {
+
+int64_t sizeBytes(plan::BufferOp buffer) {
+  return bufferSizeBytes(cast<MemRefType>(buffer.getType()));
+}
+
+int64_t beginOf(plan::BufferOp buffer) {
+  return static_cast<int64_t>(buffer.getOffsetBytes());
+}
+
+int64_t endOf(plan::BufferOp buffer) {
+  return beginOf(buffer) + sizeBytes(buffer);
+}
+
+bool overlap(plan::BufferOp a, plan::BufferOp b) {
+  return beginOf(a) < endOf(b) && beginOf(b) < endOf(a);
+}
+
+LogicalResult verifyNoTensors(Operation *root) {
+  WalkResult result = root->walk([&](Operation *op) {
+    auto isTensor = llvm::IsaPred<TensorType>;
+    bool found = llvm::any_of(op->getOperandTypes(), isTensor) ||
+                 llvm::any_of(op->getResultTypes(), isTensor);
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        found |= llvm::any_of(block.getArgumentTypes(), isTensor);
+    if (!found)
+      return WalkResult::advance();
+    op->emitOpError() << "expected no tensors after the memory stage, but got "
+                         "some";
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
+/// Which ranges of the transient segment hold what the program wrote there: a
+/// range counts whole, and until something else overlaps it.
+class WrittenRanges {
+public:
+  bool contains(plan::BufferOp buffer) const {
+    auto found = ranges.find(beginOf(buffer));
+    return found != ranges.end() && found->second == endOf(buffer);
+  }
+  void write(plan::BufferOp buffer) {
+    auto first = ranges.lower_bound(beginOf(buffer));
+    if (first != ranges.begin() && std::prev(first)->second > beginOf(buffer))
+      --first;
+    ranges.erase(first, ranges.lower_bound(endOf(buffer)));
+    ranges[beginOf(buffer)] = endOf(buffer);
+  }
+
+private:
+  std::map<int64_t, int64_t> ranges; // begin to end, disjoint
+};
+
+struct VerifyMemoryContract
+    : impl::VerifyMemoryContractBase<VerifyMemoryContract> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    SymbolTable symbols(module);
+    if (failed(verifyPlaces(module)))
+      return signalPassFailure();
+    for (auto kernel : module.getOps<plan::KernelOp>())
+      if (failed(verifyNoTensors(kernel)))
+        return signalPassFailure();
+    for (auto program : module.getOps<plan::ProgramOp>())
+      if (failed(verifyNoTensors(program)) ||
+          failed(verifyProgram(program, symbols)))
+        return signalPassFailure();
+    markAllAnalysesPreserved();
+  }
+
+private:
+  /// Every variable has one place, and nothing else overlaps it.
+  LogicalResult verifyPlaces(ModuleOp module) {
+    SmallVector<plan::BufferOp> order(module.getOps<plan::BufferOp>());
+    llvm::StringMap<plan::BufferOp> places;
+    for (plan::BufferOp buffer : order) {
+      if (!buffer.getVariable())
+        continue;
+      auto [found, isNew] = places.try_emplace(*buffer.getVariable(), buffer);
+      plan::BufferOp first = found->second;
+      if (!isNew &&
+          (beginOf(first) != beginOf(buffer) || endOf(first) != endOf(buffer)))
+        return buffer.emitOpError()
+               << "expected variable '" << *buffer.getVariable()
+               << "' at one place, but got bytes " << beginOf(first) << " to "
+               << endOf(first) << " and " << beginOf(buffer) << " to "
+               << endOf(buffer);
+    }
+    for (Operation &op : *module.getBody())
+      if (isa<train::ParameterOp, train::StateOp>(op) &&
+          !places.contains(SymbolTable::getSymbolName(&op).getValue()))
+        return op.emitOpError() << "expected a plan.buffer for this variable, "
+                                   "but got none";
+
+    llvm::stable_sort(order, [](plan::BufferOp a, plan::BufferOp b) {
+      return beginOf(a) < beginOf(b);
+    });
+    // In order of offsets, a buffer overlaps an earlier one exactly when it
+    // starts before the furthest end so far.
+    plan::BufferOp furthest, variable;
+    for (plan::BufferOp buffer : order) {
+      plan::BufferOp rival = buffer.getVariable() ? furthest : variable;
+      if (rival && beginOf(buffer) < endOf(rival) &&
+          rival.getVariableAttr() != buffer.getVariableAttr())
+        return buffer.emitOpError()
+               << "expected variables to overlap nothing, but got an overlap "
+                  "with @"
+               << rival.getSymName();
+      if (!furthest || endOf(buffer) > endOf(furthest))
+        furthest = buffer;
+      if (buffer.getVariable() &&
+          (!variable || endOf(buffer) > endOf(variable)))
+        variable = buffer;
+    }
+    return success();
+  }
+
+  LogicalResult verifyProgram(plan::ProgramOp program,
+                              const SymbolTable &symbols) {
+    if (program.getBody().getNumArguments() != 0)
+      return program.emitOpError() << "expected no arguments after the memory "
+                                      "stage, but got some";
+    WrittenRanges written;
+    for (Operation &op : program.getBody().front()) {
+      SmallVector<plan::BufferOp> reads, writes;
+      if (failed(collect(&op, symbols, reads, writes)))
+        return failure();
+      for (plan::BufferOp buffer : reads)
+        if (!buffer.getVariable() && !written.contains(buffer))
+          return op.emitOpError()
+                 << "expected @" << buffer.getSymName()
+                 << " to be written whole before it is read, but it was not, "
+                    "or something overlapping was written after it";
+      for (plan::BufferOp buffer : writes) {
+        if (!buffer.getVariable())
+          written.write(buffer);
+        else if (llvm::is_contained(
+                     program.getInputs().getAsValueRange<StringAttr>(),
+                     *buffer.getVariable()))
+          return op.emitOpError() << "expected only the host to write input '"
+                                  << *buffer.getVariable() << "'";
+      }
+    }
+    return success();
+  }
+
+  /// What a command reads and writes; no written buffer overlaps another.
+  LogicalResult collect(Operation *op, const SymbolTable &symbols,
+                        SmallVectorImpl<plan::BufferOp> &reads,
+                        SmallVectorImpl<plan::BufferOp> &writes) {
+    auto find = [&](Attribute name) {
+      return symbols.lookup<plan::BufferOp>(
+          cast<FlatSymbolRefAttr>(name).getAttr());
+    };
+    SmallVector<plan::BufferOp> all;
+    SmallVector<bool> written;
+    if (auto copy = dyn_cast<plan::CopyOp>(op)) {
+      all.append({find(copy.getSourceAttr()), find(copy.getDestinationAttr())});
+      written.append({false, true});
+      reads.push_back(all[0]);
+    } else if (auto launch = dyn_cast<plan::LaunchOp>(op);
+               launch && launch.getBuffers()) {
+      auto kernel = symbols.lookup<plan::KernelOp>(launch.getKernel());
+      for (auto [name, access] :
+           llvm::zip(launch.getBuffersAttr(), kernel.getAccess())) {
+        all.push_back(find(name));
+        written.push_back(access != static_cast<int32_t>(plan::Access::Read));
+        if (access != static_cast<int32_t>(plan::Access::Write))
+          reads.push_back(all.back());
+      }
+    } else {
+      return op->emitOpError()
+             << "expected launches on buffers and copies in a "
+                "program, but got this";
+    }
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (written[i])
+        writes.push_back(all[i]);
+      for (size_t j = 0; j < all.size(); ++j)
+        if (i != j && written[i] && overlap(all[i], all[j]))
+          return op->emitOpError()
+                 << "expected @" << all[i].getSymName()
+                 << ", which is written, to overlap no other buffer of the "
+                    "command, but got an overlap with @"
+                 << all[j].getSymName();
+    }
+    return success();
+  }
+};
+
+} // namespace
+} // namespace trainc::memory

@@ -1,0 +1,143 @@
+//===- BuildModule.cpp - a checked recipe as a module ---------------------===//
+
+#include "compiler/recipe/BuildModule.h"
+
+#include "compiler/recipe/Recipe.h"
+#include "mlir/IR/Verifier.h"
+#include "models/UpdateRule.h"
+#include "llvm/Support/GlobPattern.h"
+
+using namespace mlir;
+using namespace trainc::models;
+
+namespace trainc::recipe {
+
+static void setAttributes(ModuleOp module, const Recipe &recipe) {
+  OpBuilder builder(module.getContext());
+  auto setText = [&](llvm::StringRef name, llvm::StringRef value) {
+    module->setAttr(name, builder.getStringAttr(value));
+  };
+  auto setInteger = [&](llvm::StringRef name, int64_t value) {
+    module->setAttr(name, builder.getI64IntegerAttr(value));
+  };
+  setText("train.name", recipe.name);
+  setText("train.recipe", recipe.text);
+  setText("train.objective", recipe.objective->name);
+  setText("train.external_prefix", recipe.family->externalPrefix);
+  setText("train.compute", recipe.precision.text("compute"));
+  setInteger("train.sequences", recipe.batch.sequences);
+  setInteger("train.length", recipe.batch.length);
+  setInteger("train.micro_batches", recipe.batch.microBatches);
+  setInteger("train.seed", recipe.run.integer("seed"));
+  setInteger("train.total_steps", recipe.totalSteps);
+  setInteger("train.ignore_index", recipe.objective->ignoreIndex);
+  setInteger("train.vocab_size", recipe.model.integer("vocab_size"));
+  if (recipe.memoryBudgetBytes)
+    setInteger("train.memory_budget_bytes", *recipe.memoryBudgetBytes);
+  std::vector<std::string> buffers =
+      recipe.family->ignoredBuffers(recipe.model);
+  llvm::SmallVector<llvm::StringRef> names(buffers.begin(), buffers.end());
+  module->setAttr("train.ignored_buffers", builder.getStrArrayAttr(names));
+}
+
+/// @prefill: logits after position `control.position` of one sequence. Only
+/// that row goes through the vocabulary projection.
+static void buildPrefill(ModelBuilder &model, const Recipe &recipe) {
+  int64_t length = recipe.batch.length;
+  int64_t vocabulary = recipe.model.integer("vocab_size");
+  OpBuilder &builder = model.builder();
+  builder.setInsertionPointToEnd(model.module().getBody());
+  RankedTensorType type = model.floats({vocabulary});
+  train::StateOp::create(builder, model.loc(), "next_logits",
+                         train::Role::Output, type, llvm::APFloat(0.0),
+                         FlatSymbolRefAttr(), StringAttr());
+  auto program =
+      model.beginProgram("prefill", {"inputs", train::kControlPosition},
+                         {model.ids({1, length}), model.ids({1})});
+  Block &block = program.getBody().front();
+  Value hidden =
+      recipe.family->buildHidden(model, recipe.model, block.getArgument(0));
+  int64_t channels = shapeOf(hidden).back();
+  Value rows = reshape(model, hidden, {length, channels});
+  Value row =
+      nn::EmbeddingOp::create(builder, model.loc(), model.floats({1, channels}),
+                              rows, block.getArgument(1));
+  Value logits = recipe.family->buildLogits(model, recipe.model, row);
+  train::WriteOp::create(builder, model.loc(),
+                         reshape(model, logits, {vocabulary}), "next_logits");
+}
+
+/// Freezes parameters that no pattern of model.trainable matches.
+static LogicalResult freezeParameters(ModuleOp module, const RecipeFile &file,
+                                      const Recipe &recipe) {
+  if (!recipe.model.has("trainable"))
+    return success();
+  std::vector<std::pair<std::string, llvm::GlobPattern>> patterns;
+  for (const std::string &text : recipe.model.texts("trainable")) {
+    auto pattern = llvm::GlobPattern::create(text);
+    if (!pattern)
+      return file.error("model", "trainable")
+             << "expected a pattern such as \"*.attn.*\", but got \"" << text
+             << "\": " << llvm::toString(pattern.takeError());
+    patterns.emplace_back(text, std::move(*pattern));
+  }
+  llvm::SmallVector<bool> used(patterns.size());
+  module.walk([&](train::ParameterOp parameter) {
+    bool trainable = false;
+    for (auto [index, item] : llvm::enumerate(patterns))
+      if (item.second.match(parameter.getExternalName()))
+        trainable = used[index] = true;
+    parameter.setTrainable(trainable);
+  });
+  for (auto [index, item] : llvm::enumerate(patterns))
+    if (!used[index])
+      return file.error("model", "trainable")
+             << "expected a pattern that matches a parameter, but got \""
+             << item.first << "\"";
+  return success();
+}
+
+OwningOpRef<ModuleOp> buildModule(MLIRContext &context, const RecipeFile &file,
+                                  const Recipe &recipe) {
+  OwningOpRef<ModuleOp> module = ModuleOp::create(file.location);
+  setAttributes(*module, recipe);
+  ModelBuilder model(*module, recipe.family->name,
+                     recipe.family->externalPrefix);
+  train::StepOp step =
+      model.beginStep(recipe.batch.sequences, recipe.batch.length);
+  Block &block = step.getBody().front();
+  recipe.objective->build(model, *recipe.family, recipe.model,
+                          recipe.objectiveSettings, block.getArgument(0),
+                          block.getArgument(1));
+  train::GradientOp::create(model.builder(), model.loc());
+  buildUpdate(model, *recipe.optimizer, recipe.optimizerSettings,
+              *recipe.schedule, recipe.scheduleSettings, recipe.shape,
+              recipe.optimizerSettings.number("clip_norm"));
+  if (recipe.family->generates)
+    buildPrefill(model, recipe);
+  if (failed(freezeParameters(*module, file, recipe)) ||
+      failed(verify(*module)))
+    return nullptr;
+  return module;
+}
+
+void registerRecipeDialects(DialectRegistry &registry) {
+  registry.insert<nn::NNDialect, train::TrainDialect, plan::PlanDialect>();
+}
+
+OwningOpRef<ModuleOp> loadRecipe(MLIRContext &context, llvm::StringRef path,
+                                 llvm::ArrayRef<std::string> overrides) {
+  DialectRegistry registry;
+  registerRecipeDialects(registry);
+  context.appendDialectRegistry(registry);
+  context.loadAllAvailableDialects();
+  FailureOr<RecipeFile> file = readRecipe(context, path, overrides);
+  if (failed(file))
+    return nullptr;
+  FailureOr<Recipe> recipe = checkRecipe(*file);
+  if (failed(recipe))
+    return nullptr;
+  return buildModule(context, *file, *recipe);
+}
+
+} // namespace trainc::recipe

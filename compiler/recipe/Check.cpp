@@ -1,0 +1,301 @@
+//===- Check.cpp - recipes with meaning -----------------------------------===//
+//
+// Decides which sections and keys a recipe may have and which values fit
+// together. Families, objectives, optimizers and schedules bring their keys.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/recipe/Check.h"
+
+#include "compiler/recipe/Keys.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Path.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace trainc::models;
+
+namespace trainc::recipe {
+namespace {
+
+constexpr int64_t kMaximumSequences = 1 << 20;
+constexpr int64_t kMaximumLength = 1 << 20;
+/// Elements of one activation; more is a typing error, and larger products
+/// could overflow byte counts.
+constexpr double kMaximumElements = double(1ull << 40);
+
+const std::vector<std::string> kSections = {
+    "model",    "objective", "tokens", "batch", "optimizer",
+    "schedule", "precision", "memory", "run"};
+const std::vector<std::string> kTokens = {
+    "pad", "bos", "eos", "cls", "sep", "mask", "unk", "sentinel_first"};
+
+template <typename Entry>
+std::vector<std::string> namesOf(llvm::ArrayRef<Entry> entries) {
+  std::vector<std::string> names;
+  for (const Entry &entry : entries)
+    names.push_back(entry.name);
+  return names;
+}
+
+class Checker {
+public:
+  explicit Checker(const RecipeFile &file) : file_(file) {}
+
+  FailureOr<Recipe> run();
+
+private:
+  /// Reads a section that names an entry of a registry; null after an error.
+  template <typename Entry>
+  const Entry *readNamed(llvm::StringRef section, llvm::StringRef nameKey,
+                         std::optional<std::string> defaultName,
+                         llvm::ArrayRef<Entry> entries, std::vector<Key> common,
+                         Settings &settings);
+  void checkSections();
+  void readBatch();
+  void readSchedule();
+  void readPrecision();
+  void readMemory();
+  void checkSizes(const Settings &tokens);
+
+  InFlightDiagnostic error(llvm::StringRef section, llvm::StringRef key) {
+    ++errors_;
+    return file_.error(section, key);
+  }
+
+  const RecipeFile &file_;
+  Recipe recipe_;
+  unsigned errors_ = 0;
+};
+
+template <typename Entry>
+const Entry *Checker::readNamed(llvm::StringRef section,
+                                llvm::StringRef nameKey,
+                                std::optional<std::string> defaultName,
+                                llvm::ArrayRef<Entry> entries,
+                                std::vector<Key> common, Settings &settings) {
+  Key name = choiceKey(nameKey, defaultName, namesOf(entries), "");
+  const std::string *text = defaultName ? &*defaultName : nullptr;
+  if (const auto *written = file_.find(section, nameKey))
+    text =
+        written->value ? std::get_if<std::string>(&*written->value) : nullptr;
+  const Entry *entry = text ? findEntry(entries, *text) : nullptr;
+  common.push_back(name);
+  if (entry)
+    common.insert(common.end(), entry->keys.begin(), entry->keys.end());
+  else if (file_.find(section, nameKey)) {
+    // Without the entry the other keys have no meaning: only the name's error.
+    RecipeFile onlyName = file_;
+    std::erase_if(onlyName.sections.at(section.str()).entries,
+                  [&](const auto &item) { return item.first != nameKey; });
+    readSection(onlyName, section, common, errors_);
+    return nullptr;
+  } else {
+    requireKey(file_, settings, section, nameKey, errors_);
+    return nullptr;
+  }
+  settings = readSection(file_, section, common, errors_);
+  return entry;
+}
+
+void Checker::checkSections() {
+  for (const auto &[name, section] : file_.sections) {
+    if (llvm::is_contained(kSections, name))
+      continue;
+    ++errors_;
+    emitError(section.location)
+        << "expected a section of a recipe (" << llvm::join(kSections, ", ")
+        << "), but got [" << name << "]" << suggest(name, kSections, "[", "]");
+  }
+}
+
+void Checker::readBatch() {
+  Settings batch = readSection(
+      file_, "batch",
+      {sizeKey("sequences", std::nullopt, kMaximumSequences,
+               "B, of one micro-batch"),
+       sizeKey("length", std::nullopt, kMaximumLength,
+               "T, tokens of a sequence"),
+       sizeKey("micro_batches", 1, kMaximumSequences, "M, of a step")},
+      errors_);
+  requireKey(file_, batch, "batch", "sequences", errors_);
+  requireKey(file_, batch, "batch", "length", errors_);
+  recipe_.batch = {batch.integer("sequences"), batch.integer("length"),
+                   batch.integer("micro_batches")};
+}
+
+void Checker::readSchedule() {
+  constexpr Range steps = {.minimum = 0, .maximum = 1e12};
+  constexpr Range tokens = {.minimum = 0, .maximum = 1e18};
+  Range someSteps = steps, someTokens = tokens;
+  someSteps.minimum = someTokens.minimum = 1;
+  recipe_.schedule = readNamed<Schedule>(
+      "schedule", "name", "constant", schedules(),
+      {integerKey("warmup_steps", std::nullopt, steps, "updates of warm-up"),
+       integerKey("warmup_tokens", std::nullopt, tokens, "tokens of warm-up"),
+       integerKey("total_steps", std::nullopt, someSteps,
+                  "updates until the end of the decay"),
+       integerKey("total_tokens", std::nullopt, someTokens,
+                  "tokens until the end of the decay")},
+      recipe_.scheduleSettings);
+  const Settings &schedule = recipe_.scheduleSettings;
+  if (!recipe_.schedule || errors_)
+    return;
+  double tokensPerStep = recipe_.batch.tokensPerStep();
+  auto length = [&](llvm::StringRef name) {
+    std::string inSteps = (name + "_steps").str();
+    std::string inTokens = (name + "_tokens").str();
+    if (schedule.has(inSteps) && schedule.has(inTokens))
+      error("schedule", inTokens)
+          << "expected schedule." << inSteps << " or schedule." << inTokens
+          << ", but got both";
+    return schedule.has(inTokens) ? schedule.integer(inTokens) / tokensPerStep
+                                  : double(schedule.integer(inSteps));
+  };
+  recipe_.shape = {.peak = recipe_.optimizerSettings.number("learning_rate"),
+                   .warmup = length("warmup"),
+                   .total = length("total")};
+  recipe_.totalSteps = static_cast<int64_t>(std::ceil(recipe_.shape.total));
+  bool hasTotal = recipe_.shape.total > 0;
+  if (recipe_.schedule->decays && !hasTotal)
+    error("schedule", "name")
+        << "expected schedule.total_steps or schedule.total_tokens for "
+           "schedule \""
+        << recipe_.schedule->name << "\", but got neither";
+  if (hasTotal && recipe_.shape.warmup > recipe_.shape.total)
+    error("schedule",
+          schedule.has("warmup_steps") ? "warmup_steps" : "warmup_tokens")
+        << "expected a warm-up of at most the schedule's total of "
+        << recipe_.totalSteps << " steps, but got "
+        << static_cast<int64_t>(std::ceil(recipe_.shape.warmup));
+}
+
+void Checker::readPrecision() {
+  // A scale is a number or a name, so its key has no one type.
+  const Entry *scale = file_.find("precision", "loss_scale");
+  RecipeFile rest = file_;
+  if (scale) {
+    rest.sections.at("precision").entries.erase("loss_scale");
+    const auto *text =
+        scale->value ? std::get_if<std::string>(&*scale->value) : nullptr;
+    if (!text || *text != "none")
+      error("precision", "loss_scale")
+          << "expected precision.loss_scale to be \"none\", but got "
+          << scale->written << ", which is not supported yet";
+  }
+  recipe_.precision = readSection(
+      rest, "precision",
+      {choiceKey("compute", "float32", {"float32", "bfloat16", "float16"},
+                 "type of matrix products and activations")},
+      errors_);
+}
+
+/// Bytes of "2GiB", "512 MiB", "1000000"; nothing where it is not a size.
+std::optional<int64_t> parseBytes(llvm::StringRef text) {
+  uint64_t factor = 1;
+  text = text.trim();
+  for (auto [suffix, value] :
+       {std::pair("KiB", 1ull << 10), std::pair("MiB", 1ull << 20),
+        std::pair("GiB", 1ull << 30), std::pair("TiB", 1ull << 40),
+        std::pair("B", 1ull)})
+    if (text.consume_back(suffix)) {
+      factor = value;
+      break;
+    }
+  double count = 0;
+  if (text.trim().getAsDouble(count) || !(count > 0) ||
+      !(count * factor < 0x1p62))
+    return std::nullopt;
+  return static_cast<int64_t>(count * factor);
+}
+
+void Checker::readMemory() {
+  Key budget =
+      choiceKey("budget", std::nullopt, {}, "of the arena, such as \"2GiB\"");
+  Settings memory = readSection(file_, "memory", budget, errors_);
+  if (!memory.has("budget"))
+    return;
+  recipe_.memoryBudgetBytes = parseBytes(memory.text("budget"));
+  if (!recipe_.memoryBudgetBytes)
+    error("memory", "budget")
+        << "expected memory.budget to be a size such as \"2GiB\" or "
+           "\"512MiB\", but got \""
+        << memory.text("budget") << "\"";
+}
+
+void Checker::checkSizes(const Settings &tokens) {
+  int64_t vocabulary = recipe_.model.integer("vocab_size");
+  for (const std::string &token : kTokens)
+    if (tokens.has(token) && tokens.integer(token) >= vocabulary)
+      error("tokens", token) << "expected tokens." << token
+                             << " to be below model.vocab_size = " << vocabulary
+                             << ", but got " << tokens.integer(token);
+  double rows = double(recipe_.batch.sequences) * recipe_.batch.length;
+  double width = std::max(vocabulary, 4 * recipe_.model.integer("hidden_size"));
+  if (rows * width > kMaximumElements)
+    error("batch", "sequences")
+        << "expected at most 2^40 elements in the largest activation, but got "
+           "batch.sequences * batch.length * "
+        << static_cast<int64_t>(width) << " = " << rows * width;
+  recipe_.family->check(
+      recipe_.model, recipe_.batch,
+      [&](llvm::StringRef section, llvm::StringRef key,
+          const llvm::Twine &message) { error(section, key) << message; });
+}
+
+FailureOr<Recipe> Checker::run() {
+  recipe_.name = llvm::sys::path::stem(file_.path).str();
+  recipe_.text = file_.text;
+  checkSections();
+  if (const Entry *module = file_.find("model", "module"))
+    return error("model", "module")
+           << "expected model.family, but got model.module = "
+           << llvm::StringRef(module->written).split(' ').second
+           << ", which is not supported yet; compile the .mlir file itself";
+
+  Key trainable{"trainable", KeyKind::TextList,
+                {},          {},
+                {},          "patterns of parameter names; others are frozen"};
+  recipe_.family = readNamed<Family>("model", "family", std::nullopt,
+                                     families(), {trainable}, recipe_.model);
+  recipe_.objective =
+      readNamed<Objective>("objective", "name", std::nullopt, objectives(), {},
+                           recipe_.objectiveSettings);
+  recipe_.optimizer = readNamed<Optimizer>(
+      "optimizer", "name", std::nullopt, optimizers(),
+      {numberKey("learning_rate", std::nullopt, atLeast(0),
+                 "peak of the schedule"),
+       numberKey("clip_norm", 0.0, atLeast(0),
+                 "largest global gradient norm; 0 for any")},
+      recipe_.optimizerSettings);
+  if (recipe_.optimizer)
+    requireKey(file_, recipe_.optimizerSettings, "optimizer", "learning_rate",
+               errors_);
+  readBatch();
+  readSchedule();
+  readPrecision();
+  readMemory();
+  std::vector<Key> tokenKeys;
+  for (const std::string &token : kTokens)
+    tokenKeys.push_back(
+        integerKey(token, std::nullopt, atLeast(0), "token id"));
+  Settings tokens = readSection(file_, "tokens", tokenKeys, errors_);
+  recipe_.run = readSection(
+      file_, "run",
+      {integerKey("seed", 1, atLeast(0), "of initialisation, noise and order")},
+      errors_);
+  if (!errors_)
+    checkSizes(tokens);
+  if (errors_)
+    return failure();
+  return std::move(recipe_);
+}
+
+} // namespace
+
+FailureOr<Recipe> checkRecipe(const RecipeFile &file) {
+  return Checker(file).run();
+}
+
+} // namespace trainc::recipe

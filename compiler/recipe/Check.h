@@ -1,0 +1,34 @@
+//===- Check.h - recipes with meaning ---------------------------*- C++ -*-===//
+//
+// The checked form of a recipe: every value present, of its type and possible.
+//
+//===----------------------------------------------------------------------===//
+#ifndef TRAINC_COMPILER_RECIPE_CHECK_H
+#define TRAINC_COMPILER_RECIPE_CHECK_H
+
+#include "compiler/recipe/RecipeFile.h"
+#include "models/Registry.h"
+
+namespace trainc::recipe {
+
+struct Recipe {
+  std::string name; ///< the file's stem
+  std::string text;
+  const models::Family *family = nullptr;
+  const models::Objective *objective = nullptr;
+  const models::Optimizer *optimizer = nullptr;
+  const models::Schedule *schedule = nullptr;
+  models::Settings model, objectiveSettings, optimizerSettings;
+  models::Settings scheduleSettings, precision, run;
+  models::BatchShape batch;
+  models::ScheduleShape shape;
+  int64_t totalSteps = 0;                   ///< 0 where the recipe names none
+  std::optional<int64_t> memoryBudgetBytes; ///< of memory.budget
+};
+
+/// Checks a recipe; fails after diagnostics for all mistakes found.
+mlir::FailureOr<Recipe> checkRecipe(const RecipeFile &file);
+
+} // namespace trainc::recipe
+
+#endif // TRAINC_COMPILER_RECIPE_CHECK_H

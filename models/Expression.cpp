@@ -1,0 +1,34 @@
+//===- Expression.cpp - formulas that become IR ---------------------------===//
+
+#include "models/Expression.h"
+
+using namespace mlir;
+
+namespace trainc::models {
+
+Expression Expression::constant(double constant) const {
+  auto type = cast<RankedTensorType>(value_.getType());
+  auto element = builder_->getFloatAttr(type.getElementType(), constant);
+  return {*builder_,
+          nn::ConstantOp::create(*builder_, value_.getLoc(),
+                                 DenseElementsAttr::get(type, element))};
+}
+
+Value Expression::compare(nn::ComparePredicate predicate,
+                          Expression other) const {
+  auto type = RankedTensorType::get({}, builder_->getI1Type());
+  return nn::CompareOp::create(*builder_, value_.getLoc(), type, predicate,
+                               value_, other.value_);
+}
+
+Expression operator-(Expression operand) { return operand.unary<nn::NegOp>(); }
+Expression sqrt(Expression operand) { return operand.unary<nn::SqrtOp>(); }
+Expression cos(Expression operand) { return operand.unary<nn::CosOp>(); }
+
+Expression select(Value condition, Expression onTrue, Expression onFalse) {
+  OpBuilder &builder = *onTrue.builder_;
+  return {builder, nn::SelectOp::create(builder, condition.getLoc(), condition,
+                                        onTrue.value_, onFalse.value_)};
+}
+
+} // namespace trainc::models

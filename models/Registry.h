@@ -1,0 +1,122 @@
+//===- Registry.h - what a recipe can name ----------------------*- C++ -*-===//
+//
+// A family, objective, optimizer or schedule is a value that describes itself:
+// its name, its recipe keys, and functions that build IR. The build generates
+// the lists from the folders (models/CMakeLists.txt): a new one is one new stem
+// of files that defines `describe<Stem>()`, and nothing else changes.
+//
+//===----------------------------------------------------------------------===//
+#ifndef TRAINC_MODELS_REGISTRY_H
+#define TRAINC_MODELS_REGISTRY_H
+
+#include "models/Expression.h"
+#include "models/Settings.h"
+#include "models/layers/ModelBuilder.h"
+
+namespace trainc::models {
+
+/// A model architecture. Functions build at the ModelBuilder's insertion point.
+struct Family {
+  std::string name;           ///< value of model.family
+  std::string externalPrefix; ///< before tensor names in weight files
+  bool generates = false;     ///< has a next-token distribution
+  std::vector<Key> keys;      ///< of [model], besides family
+  /// Tensors of weight files that are not parameters: names or suffixes.
+  std::vector<std::string> (*ignoredBuffers)(const Settings &model) = nullptr;
+  /// Reports combinations of values that no model has.
+  void (*check)(const Settings &model, const BatchShape &batch,
+                Report report) = nullptr;
+  /// Token ids i32 [B, T] → hidden states [B, T, C] after the final norm.
+  mlir::Value (*buildHidden)(ModelBuilder &, const Settings &model,
+                             mlir::Value ids) = nullptr;
+  /// Hidden rows [N, C] → logits [N, V].
+  mlir::Value (*buildLogits)(ModelBuilder &, const Settings &model,
+                             mlir::Value rows) = nullptr;
+};
+
+/// What is minimised: heads and loss terms.
+struct Objective {
+  std::string name;      ///< value of objective.name
+  std::vector<Key> keys; ///< of [objective], besides name
+  int64_t ignoreIndex = -100;
+  /// Builds head, train.loss terms and train.output from i32 [B, T] ids.
+  void (*build)(ModelBuilder &, const Family &, const Settings &model,
+                const Settings &objective, mlir::Value inputs,
+                mlir::Value targets) = nullptr;
+};
+
+/// A value per update that survives it, in f64.
+struct ScalarState {
+  std::string name;
+  double start;
+};
+
+/// Results of an optimizer's step rule.
+struct StepValues {
+  std::vector<Expression> scalars; ///< new scalar states
+  std::vector<Expression> derived; ///< passed to the element rule
+};
+
+/// What an optimizer's element rule sees of one parameter element.
+struct Element {
+  Expression theta;    ///< the parameter
+  Expression gradient; ///< after clipping
+  llvm::ArrayRef<Expression> states;
+  Expression decay; ///< weight_decay, or 0 where the parameter is spared
+  llvm::ArrayRef<Expression> derived;
+};
+
+/// Results of an optimizer's element rule.
+struct ElementValues {
+  Expression theta;
+  std::vector<Expression> states;
+};
+
+/// A weight-update rule.
+struct Optimizer {
+  std::string name;                 ///< value of optimizer.name
+  std::vector<Key> keys;            ///< of [optimizer], besides the common ones
+  std::vector<std::string> states;  ///< per parameter element
+  std::vector<ScalarState> scalars; ///< per update
+  /// Once per update, in f64.
+  StepValues (*step)(const Settings &, Expression learningRate,
+                     llvm::ArrayRef<Expression> scalars) = nullptr;
+  /// For every element, in the parameter's type.
+  ElementValues (*element)(const Settings &, const Element &) = nullptr;
+};
+
+/// Lengths of a schedule in updates; real numbers, as recipes may count tokens.
+struct ScheduleShape {
+  double peak = 0;   ///< learning_rate
+  double warmup = 0; ///< updates of linear warm-up
+  double total = 0;  ///< updates until the end of the decay; 0 for none
+};
+
+/// Learning rate over updates, after the warm-up that all share
+/// (training-semantics.md 6.1).
+struct Schedule {
+  std::string name;      ///< value of schedule.name
+  std::vector<Key> keys; ///< of [schedule], besides the common ones
+  bool decays = true;    ///< needs a total
+  /// Learning rate at `progress` in [0, 1] from the end of warm-up to the end.
+  Expression (*rate)(const Settings &, double peak,
+                     Expression progress) = nullptr;
+};
+
+llvm::ArrayRef<Family> families();
+llvm::ArrayRef<Objective> objectives();
+llvm::ArrayRef<Optimizer> optimizers();
+llvm::ArrayRef<Schedule> schedules();
+
+/// The entry of that name, or null.
+template <typename Entry>
+const Entry *findEntry(llvm::ArrayRef<Entry> entries, llvm::StringRef name) {
+  for (const Entry &entry : entries)
+    if (entry.name == name)
+      return &entry;
+  return nullptr;
+}
+
+} // namespace trainc::models
+
+#endif // TRAINC_MODELS_REGISTRY_H

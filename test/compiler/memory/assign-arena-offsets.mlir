@@ -1,0 +1,83 @@
+// Transient buffers whose lifetimes do not meet share memory.
+// RUN: %trainc-opt %s --split-input-file --trainc-assign-arena-offsets --trainc-verify-memory | FileCheck %s
+
+// Four values in a chain, of 64, 128, 64 and 128 bytes: two are alive at a time,
+// so the largest pair, 192 bytes, is enough. Buffers of a variable stay.
+// CHECK: plan.arena @arena 256
+// CHECK-SAME: segment_offsets = array<i64: 0, 64>, segment_sizes = array<i64: 64, 192>
+// CHECK-DAG: plan.buffer @buffer.w in @arena 0 :
+// CHECK-DAG: plan.buffer @a in @arena 192 :
+// CHECK-DAG: plan.buffer @b in @arena 64 :
+// CHECK-DAG: plan.buffer @b.as in @arena 64 :
+// CHECK-DAG: plan.buffer @c in @arena 192 :
+// CHECK-DAG: plan.buffer @d in @arena 64 :
+// The other program starts at the segment's beginning, too.
+// CHECK-DAG: plan.buffer @e in @arena 64 :
+module {
+  plan.arena @arena 704 {alignment_bytes = 4096 : i64, segment_names = ["parameters", "transient"], segment_offsets = array<i64: 0, 64>, segment_sizes = array<i64: 64, 640>}
+  plan.buffer @buffer.w in @arena 0 : memref<16xf32> {variable = "w"}
+  plan.buffer @a in @arena 64 : memref<16xf32>
+  plan.buffer @b in @arena 128 : memref<32xf32>
+  plan.buffer @b.as in @arena 128 : memref<2x16xf32>
+  plan.buffer @c in @arena 256 : memref<16xf32>
+  plan.buffer @d in @arena 320 : memref<32xf32>
+  plan.buffer @e in @arena 448 : memref<16xf32>
+  train.parameter @w normal : tensor<16xf32> {external_name = "w"}
+
+  plan.kernel @same access [1, 2] computes "f" {
+  ^bb0(%x: memref<16xf32>, %o: memref<16xf32>):
+    plan.return
+  }
+  plan.kernel @grow access [1, 2] computes "f" {
+  ^bb0(%x: memref<16xf32>, %o: memref<32xf32>):
+    plan.return
+  }
+  plan.kernel @shrink access [1, 2] computes "f" {
+  ^bb0(%x: memref<2x16xf32>, %o: memref<16xf32>):
+    plan.return
+  }
+  plan.program @accumulate [] {
+    plan.launch @same ins() outs() buffers [@buffer.w, @a]
+    plan.launch @grow ins() outs() buffers [@a, @b]
+    plan.launch @shrink ins() outs() buffers [@b.as, @c]
+    plan.launch @grow ins() outs() buffers [@c, @d]
+  }
+  plan.program @apply [] {
+    plan.copy @buffer.w to @e
+    plan.copy @e to @buffer.w
+  }
+}
+
+// -----
+
+// Best fit: the late value takes the smaller of the two gaps that fit it, not the
+// first one.
+// CHECK: plan.arena @arena 800
+// CHECK-DAG: plan.buffer @keep in @arena 0 :
+// CHECK-DAG: plan.buffer @gap192 in @arena 256 :
+// CHECK-DAG: plan.buffer @keep2 in @arena 448 :
+// CHECK-DAG: plan.buffer @gap128 in @arena 576 :
+// CHECK-DAG: plan.buffer @keep3 in @arena 704 :
+// CHECK-DAG: plan.buffer @late in @arena 576 :
+module {
+  plan.arena @arena 1088 {alignment_bytes = 64 : i64, segment_names = ["transient"], segment_offsets = array<i64: 0>, segment_sizes = array<i64: 1088>}
+  plan.buffer @keep in @arena 0 : memref<64xf32>
+  plan.buffer @gap192 in @arena 256 : memref<48xf32>
+  plan.buffer @keep2 in @arena 448 : memref<32xf32>
+  plan.buffer @gap128 in @arena 640 : memref<32xf32>
+  plan.buffer @keep3 in @arena 768 : memref<24xf32>
+  plan.buffer @late in @arena 896 : memref<16xf32>
+
+  plan.kernel @start access [2, 2, 2, 2, 2] computes "f" {
+  ^bb0(%o: memref<64xf32>, %p: memref<48xf32>, %q: memref<32xf32>, %r: memref<32xf32>, %s: memref<24xf32>):
+    plan.return
+  }
+  plan.kernel @later access [1, 1, 1, 2] computes "f" {
+  ^bb0(%x: memref<64xf32>, %y: memref<32xf32>, %z: memref<24xf32>, %o: memref<16xf32>):
+    plan.return
+  }
+  plan.program @accumulate [] {
+    plan.launch @start ins() outs() buffers [@keep, @gap192, @keep2, @gap128, @keep3]
+    plan.launch @later ins() outs() buffers [@keep, @keep2, @keep3, @late]
+  }
+}

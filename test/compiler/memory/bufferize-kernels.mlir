@@ -1,0 +1,158 @@
+// Kernels become memref code in place: no copies, no temporaries that outlive a
+// workgroup.
+// RUN: %trainc-opt %s --split-input-file --verify-diagnostics \
+// RUN:   --pass-pipeline='builtin.module(plan.kernel(trainc-bufferize-kernels))' | FileCheck %s
+
+// An elementwise kernel over two workgroups writes its destination directly.
+// CHECK-LABEL: plan.kernel @add access [1, 1, 2]
+// CHECK-NEXT: ^bb0(%[[A:.*]]: memref<8x4xf32>, %[[B:.*]]: memref<8x4xf32>, %[[OUT:.*]]: memref<8x4xf32>):
+// CHECK-NOT: memref.copy
+// CHECK-NOT: memref.alloc
+// CHECK: scf.forall (%[[I:.*]]) = (0) to (8) step (4) {
+// CHECK: %[[SUB:.*]] = memref.subview %[[OUT]][%[[I]], 0] [4, 4] [1, 1]
+// CHECK: linalg.generic {{.*}} outs(%[[SUB]] :
+// CHECK-NOT: linalg.generic
+// CHECK: plan.return
+plan.kernel @add access [1, 1, 2] computes "nn.add" {
+^bb0(%a: tensor<8x4xf32>, %b: tensor<8x4xf32>, %out: tensor<8x4xf32>):
+  %r = scf.forall (%i) = (0) to (8) step (4) shared_outs(%o = %out) -> tensor<8x4xf32> {
+    %sa = tensor.extract_slice %a[%i, 0] [4, 4] [1, 1] : tensor<8x4xf32> to tensor<4x4xf32>
+    %sb = tensor.extract_slice %b[%i, 0] [4, 4] [1, 1] : tensor<8x4xf32> to tensor<4x4xf32>
+    %so = tensor.extract_slice %o[%i, 0] [4, 4] [1, 1] : tensor<8x4xf32> to tensor<4x4xf32>
+    %t = linalg.generic {
+        indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>],
+        iterator_types = ["parallel", "parallel"]}
+        ins(%sa, %sb : tensor<4x4xf32>, tensor<4x4xf32>) outs(%so : tensor<4x4xf32>) {
+    ^bb1(%x: f32, %y: f32, %z: f32):
+      %s = arith.addf %x, %y : f32
+      linalg.yield %s : f32
+    } -> tensor<4x4xf32>
+    scf.forall.in_parallel {
+      tensor.parallel_insert_slice %t into %o[%i, 0] [4, 4] [1, 1] : tensor<4x4xf32> into tensor<8x4xf32>
+    }
+  }
+  plan.return %r : tensor<8x4xf32>
+}
+
+// -----
+
+// A fill and a matmul in a fresh tensor take the destination's tile instead.
+// CHECK-LABEL: plan.kernel @matmul
+// CHECK-NEXT: ^bb0(%{{.*}}, %{{.*}}, %[[OUT:.*]]: memref<8x8xf32>):
+// CHECK-NOT: memref.alloc
+// CHECK: scf.forall
+// CHECK: %[[TILE:.*]] = memref.subview %[[OUT]]
+// CHECK: linalg.fill {{.*}} outs(%[[TILE]]
+// CHECK: linalg.matmul {{.*}} outs(%[[TILE]]
+// CHECK-NOT: memref.copy
+// CHECK-NOT: linalg.generic
+// CHECK: plan.return
+plan.kernel @matmul access [1, 1, 2] computes "nn.matmul" {
+^bb0(%a: tensor<8x16xf32>, %b: tensor<16x8xf32>, %out: tensor<8x8xf32>):
+  %zero = arith.constant 0.0 : f32
+  %r = scf.forall (%i) = (0) to (8) step (4) shared_outs(%o = %out) -> tensor<8x8xf32> {
+    %sa = tensor.extract_slice %a[%i, 0] [4, 16] [1, 1] : tensor<8x16xf32> to tensor<4x16xf32>
+    %e = tensor.empty() : tensor<4x8xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e : tensor<4x8xf32>) -> tensor<4x8xf32>
+    %m = linalg.matmul ins(%sa, %b : tensor<4x16xf32>, tensor<16x8xf32>) outs(%f : tensor<4x8xf32>) -> tensor<4x8xf32>
+    scf.forall.in_parallel {
+      tensor.parallel_insert_slice %m into %o[%i, 0] [4, 8] [1, 1] : tensor<4x8xf32> into tensor<8x8xf32>
+    }
+  }
+  plan.return %r : tensor<8x8xf32>
+}
+
+// -----
+
+// Two destinations, one updated in place (readwrite), without a forall.
+// CHECK-LABEL: plan.kernel @update
+// CHECK-NEXT: ^bb0(%[[G:.*]]: memref<16xf32>, %[[M:.*]]: memref<16xf32>, %[[P:.*]]: memref<16xf32>):
+// CHECK-NOT: memref.copy
+// CHECK-NOT: memref.alloc
+// CHECK: linalg.generic {{.*}} ins(%[[G]] : memref<16xf32>) outs(%[[M]], %[[P]] : memref<16xf32>, memref<16xf32>)
+// CHECK-NOT: linalg.generic
+// CHECK: plan.return
+plan.kernel @update access [1, 2, 3] computes "update" {
+^bb0(%g: tensor<16xf32>, %m: tensor<16xf32>, %p: tensor<16xf32>):
+  %r:2 = linalg.generic {
+      indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>],
+      iterator_types = ["parallel"]}
+      ins(%g : tensor<16xf32>) outs(%m, %p : tensor<16xf32>, tensor<16xf32>) {
+  ^bb1(%x: f32, %y: f32, %z: f32):
+    %s = arith.subf %z, %x : f32
+    linalg.yield %x, %s : f32, f32
+  } -> (tensor<16xf32>, tensor<16xf32>)
+  plan.return %r#0, %r#1 : tensor<16xf32>, tensor<16xf32>
+}
+
+// -----
+
+// Views of arguments stay views; a sequential loop carries its tile in place.
+// CHECK-LABEL: plan.kernel @view_and_loop
+// CHECK-NEXT: ^bb0(%{{.*}}: memref<4x8xf32>, %[[OUT:.*]]: memref<2x2x8xf32>):
+// CHECK-NOT: memref.alloc
+// CHECK-NOT: memref.copy
+// CHECK: memref.collapse_shape %[[OUT]]
+// CHECK: scf.for
+// CHECK: plan.return
+plan.kernel @view_and_loop access [1, 2] computes "view" {
+^bb0(%a: tensor<4x8xf32>, %out: tensor<2x2x8xf32>):
+  %zero = arith.constant 0 : index
+  %one = arith.constant 1 : index
+  %four = arith.constant 4 : index
+  %flat = tensor.collapse_shape %out [[0, 1], [2]] : tensor<2x2x8xf32> into tensor<4x8xf32>
+  %r = scf.for %i = %zero to %four step %one iter_args(%o = %flat) -> tensor<4x8xf32> {
+    %row = tensor.extract_slice %a[%i, 0] [1, 8] [1, 1] : tensor<4x8xf32> to tensor<1x8xf32>
+    %to = tensor.extract_slice %o[%i, 0] [1, 8] [1, 1] : tensor<4x8xf32> to tensor<1x8xf32>
+    %e = linalg.exp ins(%row : tensor<1x8xf32>) outs(%to : tensor<1x8xf32>) -> tensor<1x8xf32>
+    %n = tensor.insert_slice %e into %o[%i, 0] [1, 8] [1, 1] : tensor<1x8xf32> into tensor<4x8xf32>
+    scf.yield %n : tensor<4x8xf32>
+  }
+  %shaped = tensor.expand_shape %r [[0, 1], [2]] output_shape [2, 2, 8] : tensor<4x8xf32> into tensor<2x2x8xf32>
+  plan.return %shaped : tensor<2x2x8xf32>
+}
+
+// -----
+
+// A genuine copy becomes a loop: kernels call nothing, not even memcpy.
+// CHECK-LABEL: plan.kernel @copy
+// CHECK-NEXT: ^bb0(%[[IN:.*]]: memref<8xf32>, %[[OUT:.*]]: memref<8xf32>):
+// CHECK-NOT: memref.copy
+// CHECK: linalg.generic {{.*}} ins(%[[IN]] : memref<8xf32>) outs(%[[OUT]] : memref<8xf32>)
+plan.kernel @copy access [1, 2] computes "copy" {
+^bb0(%a: tensor<8xf32>, %out: tensor<8xf32>):
+  plan.return %a : tensor<8xf32>
+}
+
+// -----
+
+// Scalars are memrefs of rank 0.
+// CHECK-LABEL: plan.kernel @scalar
+// CHECK-NEXT: ^bb0(%[[IN:.*]]: memref<f64>, %[[OUT:.*]]: memref<f64>):
+// CHECK: %[[X:.*]] = memref.load %[[IN]][]
+// CHECK: %[[S:.*]] = arith.addf %[[X]], %[[X]]
+// CHECK: memref.store %[[S]], %[[OUT]][]
+// CHECK-NEXT: plan.return
+plan.kernel @scalar access [1, 2] computes "twice" {
+^bb0(%a: tensor<f64>, %out: tensor<f64>):
+  %x = tensor.extract %a[] : tensor<f64>
+  %s = arith.addf %x, %x : f64
+  %r = tensor.insert %s into %out[] : tensor<f64>
+  plan.return %r : tensor<f64>
+}
+
+// -----
+
+// A loop that makes a new buffer in every iteration has no fixed place.
+// expected-error@+1 {{expected a kernel body that can be updated in place}}
+plan.kernel @swap access [1, 2] computes "swap" {
+^bb0(%a: tensor<8xf32>, %out: tensor<8xf32>):
+  %zero = arith.constant 0 : index
+  %one = arith.constant 1 : index
+  %four = arith.constant 4 : index
+  %r:2 = scf.for %i = %zero to %four step %one iter_args(%x = %a, %y = %out) -> (tensor<8xf32>, tensor<8xf32>) {
+    // expected-error@+1 {{Yield operand #0 is not equivalent}}
+    scf.yield %y, %x : tensor<8xf32>, tensor<8xf32>
+  }
+  plan.return %r#0 : tensor<8xf32>
+}

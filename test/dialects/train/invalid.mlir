@@ -1,0 +1,185 @@
+// RUN: %trainc-opt %s -split-input-file -verify-diagnostics
+// Every constraint (Cn) of dialects/train/TrainOps.td, in its order.
+
+// parameter C1
+// expected-error @below {{expected a static float tensor type, but got 'tensor<8xi32>'}}
+train.parameter @p normal : tensor<8xi32> {external_name = "p"}
+
+// -----
+// expected-error @below {{expected a static float tensor type, but got 'tensor<?xf32>'}}
+train.parameter @p normal : tensor<?xf32> {external_name = "p"}
+
+// -----
+// parameter C2
+// expected-error @below {{expected a scale of at least 0, but got -1}}
+train.parameter @p normal : tensor<8xf32> {scale = -1.0 : f64, external_name = "p"}
+
+// -----
+// state C1
+// expected-error @below {{expected a static tensor type, but got 'f32'}}
+train.state @s metric : f32
+
+// -----
+// state C2
+// expected-error @below {{expected the parameter that the gradient belongs to, but got none}}
+train.state @s gradient : tensor<8xf32>
+
+// -----
+// expected-error @below {{expected @q to be a train.parameter, but it is not}}
+train.state @s gradient : tensor<8xf32> {parameter = @q}
+
+// -----
+train.parameter @p normal : tensor<8xf32> {external_name = "p"}
+// expected-error @below {{expected the parameter's type 'tensor<8xf32>', but got 'tensor<4xf32>'}}
+train.state @s gradient : tensor<4xf32> {parameter = @p}
+
+// -----
+// state C3
+// expected-error @below {{expected an external_name exactly for optimizer states}}
+train.state @s optimizer : tensor<8xf32>
+
+// -----
+// expected-error @below {{expected an external_name exactly for optimizer states}}
+train.state @s metric : tensor<8xf32> {external_name = "s"}
+
+// -----
+// read C1
+plan.program @a [] {
+  // expected-error @below {{expected @p to be a train.parameter or train.state, but it is not}}
+  %0 = train.read @p : tensor<8xf32>
+}
+
+// -----
+train.parameter @p normal : tensor<8xf32> {external_name = "p"}
+plan.program @a [] {
+  // expected-error @below {{expected type 'tensor<8xf32>' of @p, but got 'tensor<4xf32>'}}
+  %0 = train.read @p : tensor<4xf32>
+}
+
+// -----
+// write C1
+plan.program @a [] {
+  %0 = nn.constant dense<0.0> : tensor<8xf32>
+  // expected-error @below {{expected @p to be a train.parameter or train.state, but it is not}}
+  train.write %0, @p : tensor<8xf32>
+}
+
+// -----
+// step C1
+// expected-error @below {{expected 2 distinct input names, but got ["x", "x"]}}
+train.step @step ["x", "x"] {
+^bb0(%x: tensor<4xi32>, %y: tensor<4xi32>):
+}
+
+// -----
+// loss C1
+plan.program @a [] {
+  %0 = nn.constant dense<0.0> : tensor<8xf64>
+  // expected-error @below {{expected scalars of type tensor<f64>, but got 'tensor<8xf64>'}}
+  train.loss "a" %0, %0 : tensor<8xf64>
+}
+
+// -----
+// loss C2
+plan.program @a [] {
+  %0 = nn.constant dense<0.0> : tensor<f64>
+  // expected-error @below {{expected distinct names of loss terms, but got "a" twice}}
+  train.loss "a" %0, %0 : tensor<f64>
+  train.loss "a" %0, %0 : tensor<f64>
+}
+
+// -----
+// update C1
+train.step @step [] {
+  // expected-error @below {{expected 1 arguments of region 'schedule', but got 2}}
+  train.update "sgd" states [] scalars [] values [] schedule {
+  ^bb0(%t: tensor<f64>, %u: tensor<f64>):
+    train.yield %t : tensor<f64>
+  } step {
+  ^bb0(%lr: tensor<f64>):
+    train.yield
+  } element {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    train.yield %theta : tensor<f32>
+  }
+}
+
+// -----
+train.step @step [] {
+  // expected-error @below {{expected 4 arguments of region 'element', but got 3}}
+  train.update "sgd" states [] scalars [] values [] schedule {
+  ^bb0(%t: tensor<f64>):
+    train.yield %t : tensor<f64>
+  } step {
+  ^bb0(%lr: tensor<f64>):
+    train.yield %lr : tensor<f64>
+  } element {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    train.yield %theta : tensor<f32>
+  }
+}
+
+// -----
+train.step @step [] {
+  // expected-error @below {{expected scalars of type tensor<f64> in region 'step', but got 'tensor<f32>'}}
+  train.update "sgd" states [] scalars [] values [] schedule {
+  ^bb0(%t: tensor<f64>):
+    train.yield %t : tensor<f64>
+  } step {
+  ^bb0(%lr: tensor<f32>):
+    train.yield
+  } element {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    train.yield %theta : tensor<f32>
+  }
+}
+
+// -----
+// update C2
+train.step @step [] {
+  // expected-error @below {{expected 1 scalar values, but got 0}}
+  train.update "sgd" states [] scalars ["power"] values [] schedule {
+  ^bb0(%t: tensor<f64>):
+    train.yield %t : tensor<f64>
+  } step {
+  ^bb0(%lr: tensor<f64>, %power: tensor<f64>):
+    train.yield %power : tensor<f64>
+  } element {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    train.yield %theta : tensor<f32>
+  }
+}
+
+// -----
+// update C3
+train.step @step [] {
+  train.update "sgd" states [] scalars [] values [] schedule {
+  ^bb0(%t: tensor<f64>):
+    train.yield %t : tensor<f64>
+  } step {
+  ^bb0(%lr: tensor<f64>):
+    train.yield
+  } element {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    // expected-error @below {{expected elementwise operations on scalars and constants in region 'element'}}
+    %0 = nn.broadcast %theta [] : tensor<f32> -> tensor<2xf32>
+    train.yield %theta : tensor<f32>
+  }
+}
+
+// -----
+train.parameter @p normal : tensor<f32> {external_name = "p"}
+train.step @step [] {
+  train.update "sgd" states [] scalars [] values [] schedule {
+  ^bb0(%t: tensor<f64>):
+    train.yield %t : tensor<f64>
+  } step {
+  ^bb0(%lr: tensor<f64>):
+    train.yield
+  } element {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    // expected-error @below {{expected elementwise operations on scalars and constants in region 'element'}}
+    %0 = train.read @p : tensor<f32>
+    train.yield %theta : tensor<f32>
+  }
+}

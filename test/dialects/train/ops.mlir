@@ -1,0 +1,55 @@
+// RUN: %trainc-opt %s | %trainc-opt | FileCheck %s
+// RUN: %trainc-opt %s --mlir-print-op-generic | %trainc-opt | FileCheck %s
+
+// CHECK: train.parameter @transformer.wte.weight normal : tensor<50x8xf32> {external_name = "transformer.wte.weight", scale = 2.000000e-02 : f64}
+train.parameter @transformer.wte.weight normal : tensor<50x8xf32> {scale = 0.02 : f64, decay = true, trainable = true, external_name = "transformer.wte.weight"}
+// CHECK: train.parameter @b constant : tensor<8xf32> {decay = false, external_name = "b", offset = 1.000000e+00 : f64, trainable = false}
+train.parameter @b constant : tensor<8xf32> {offset = 1.0 : f64, decay = false, trainable = false, external_name = "b"}
+// CHECK: train.parameter @u uniform : tensor<f32>
+train.parameter @u uniform : tensor<f32> {offset = -1.0 : f64, scale = 2.0 : f64, external_name = "u"}
+// CHECK: train.state @m optimizer : tensor<8xf32> {external_name = "b.m", parameter = @b}
+train.state @m optimizer : tensor<8xf32> {parameter = @b, external_name = "b.m"}
+// CHECK: train.state @grad.b gradient : tensor<8xf32> {parameter = @b}
+train.state @grad.b gradient : tensor<8xf32> {parameter = @b}
+// CHECK: train.state @loss metric : tensor<f64> {value = 2.000000e+00 : f64}
+train.state @loss metric : tensor<f64> {value = 2.0 : f64}
+// CHECK: train.state @logits output : tensor<2x4x50xf32>
+train.state @logits output : tensor<2x4x50xf32>
+
+// CHECK: train.step @step ["inputs", "control.random"] {
+train.step @step ["inputs", "control.random"] {
+^bb0(%ids: tensor<2x4xi32>, %random: tensor<3xi64>):
+  // CHECK: train.read @b : tensor<8xf32>
+  %b = train.read @b : tensor<8xf32>
+  // CHECK: train.write %{{.*}}, @b : tensor<8xf32>
+  train.write %b, @b : tensor<8xf32>
+  %sum = nn.reduce_sum %b [0] : tensor<8xf32> -> tensor<f64>
+  %one = nn.constant dense<1.0> : tensor<f64>
+  // CHECK: train.loss "causal_lm" %{{.*}}, %{{.*}} : tensor<f64>
+  train.loss "causal_lm" %sum, %one {weight = 1.0 : f64, normalize = "tokens"} : tensor<f64>
+  // CHECK: train.loss "second" %{{.*}}, %{{.*}} {normalize = "sequences", weight = 5.000000e+01 : f64} : tensor<f64>
+  train.loss "second" %sum, %one {weight = 50.0 : f64, normalize = "sequences"} : tensor<f64>
+  // CHECK: train.output "hidden_states" %{{.*}} : tensor<8xf32>
+  train.output "hidden_states" %b : tensor<8xf32>
+  // CHECK: train.gradient
+  train.gradient
+  // CHECK: train.update "adam" states ["m", "v"] scalars ["beta1_power"] values [1.000000e+00] schedule {
+  train.update "adam" states ["m", "v"] scalars ["beta1_power"] values [1.0] schedule {
+  ^bb0(%t: tensor<f64>):
+    %lr = nn.constant dense<0.1> : tensor<f64>
+    // CHECK: train.yield %{{.*}} : tensor<f64>
+    train.yield %lr : tensor<f64>
+  // CHECK: } step {
+  } step {
+  ^bb0(%lr: tensor<f64>, %power: tensor<f64>):
+    // CHECK: train.yield %{{.*}}, %{{.*}} : tensor<f64>, tensor<f64>
+    train.yield %power, %lr : tensor<f64>, tensor<f64>
+  // CHECK: } element {
+  } element {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %m: tensor<f32>, %v: tensor<f32>, %decay: tensor<f32>, %lr: tensor<f32>):
+    %d = nn.mul %lr, %g : tensor<f32>
+    %new = nn.sub %theta, %d : tensor<f32>
+    train.yield %new, %m, %v : tensor<f32>, tensor<f32>, tensor<f32>
+  // CHECK: } {clip_norm = 1.000000e+00 : f64, weight_decay = 1.000000e-01 : f64}
+  } {clip_norm = 1.0 : f64, weight_decay = 0.1 : f64}
+}

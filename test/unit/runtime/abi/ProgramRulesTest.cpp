@@ -1,0 +1,171 @@
+// Rules on launches, copies and data flow: README.md of runtime/abi,
+// "Programs".
+#include "test/unit/runtime/abi/Rules.h"
+
+using namespace trainc;
+using namespace trainc::abi;
+using namespace trainc::test;
+
+using ProgramRules = RuleTest;
+TEST_P(ProgramRules, IsRefused) { check(); }
+
+static CopyT &copy(PlanT &p, std::string_view name, size_t index) {
+  return *program(p, name).commands.at(index)->command.AsCopy();
+}
+
+/// Moves the transient `partials` of "accumulate" onto `staged` of "predict".
+static uint32_t partials(PlanT &p) {
+  return launch(p, "accumulate", 1).buffers[0];
+}
+
+static const Rule rules[] = {
+    {"ProgramTwice", [](PlanT &p) { program(p, "count").name = "apply"; },
+     "unique names of programs"},
+    {"InputOutOfRange", [](PlanT &p) { program(p, "count").inputs = {4}; },
+     "program 'count': expected an input below 4, but got 4"},
+    {"UndeclaredInput", [](PlanT &p) { program(p, "count").inputs = {3}; },
+     "expected variable 'targets' among the program's inputs"},
+    {"OutputOutOfRange", [](PlanT &p) { program(p, "apply").outputs = {99}; },
+     "expected an output below 15, but got 99"},
+    {"OutputOfOtherRole", [](PlanT &p) { program(p, "apply").outputs = {0}; },
+     "expected outputs of role Output or Metric, but got 'table.weight'"},
+    {"OutputNeverWritten",
+     [](PlanT &p) {
+       program(p, "count").outputs = {variableIndex(p, "logits")};
+     },
+     "expected output 'logits' to be written by a command"},
+    {"NoCommand",
+     [](PlanT &p) { program(p, "count").commands[0]->command.Reset(); },
+     "command 0: expected a launch or a copy"},
+    {"LaunchKernel", [](PlanT &p) { launch(p, "count", 0).kernel = 100; },
+     "expected a kernel below 7, but got 100"},
+    {"LaunchBuffer", [](PlanT &p) { launch(p, "count", 0).buffers[0] = 100; },
+     "expected a buffer below 17, but got 100"},
+    {"LaunchTooFewBuffers",
+     [](PlanT &p) { launch(p, "count", 0).buffers.pop_back(); },
+     "expected 3 buffers for kernel 'count', but got 2"},
+    {"LaunchSize",
+     [](PlanT &p) { kernel(p, "count").parameters[0]->size_bytes = 16; },
+     "parameter 0 of kernel 'count' to be 16 bytes of I32, but got 32 bytes"},
+    {"LaunchType",
+     [](PlanT &p) {
+       kernel(p, "count").parameters[0]->element_type = ElementType::F32;
+     },
+     "parameter 0 of kernel 'count' to be 32 bytes of F32, but got 32 bytes of "
+     "I32"},
+    {"WrittenBufferTwice",
+     [](PlanT &p) {
+       auto &buffers = launch(p, "apply", 0).buffers;
+       buffers[2] = buffers[1];
+     },
+     "expected written buffer 1 of kernel 'apply' to overlap no other"},
+    {"WrittenBufferAlsoRead",
+     [](PlanT &p) {
+       auto &buffers = launch(p, "apply", 0).buffers;
+       buffers[0] = buffers[2];
+     },
+     "expected written buffer 2 of kernel 'apply' to overlap no other"},
+    {"InputWritten",
+     [](PlanT &p) {
+       launch(p, "count", 0).buffers[2] = bufferIndex(p, "inputs");
+       KernelParameterT &parameter = *kernel(p, "count").parameters[2];
+       parameter.element_type = ElementType::I32;
+       parameter.size_bytes = 32;
+       parameter.access = Access::Write;
+     },
+     "expected inputs to be written by the host only, but got a write to "
+     "'inputs'"},
+    {"BoundOutOfRange", [](PlanT &p) { launch(p, "count", 0).bound = 100; },
+     "expected a buffer below 17, but got 99"},
+    {"BoundType",
+     [](PlanT &p) {
+       launch(p, "count", 0).bound = bufferIndex(p, "grad_norm") + 1;
+     },
+     "expected the bound to be an I64 scalar, but got 8 bytes of F64"},
+    {"BoundWritten",
+     [](PlanT &p) {
+       const uint32_t bound =
+           addVariable(p, "rows", Role::Optimizer, ElementType::I64, {});
+       addLaunch(p, "initialize", "make rows", Stamp, {{bound, Access::Write}})
+           .bound = bound + 1;
+     },
+     "expected the bound to overlap no written buffer"},
+    {"CopySource", [](PlanT &p) { copy(p, "predict", 1).source = 100; },
+     "expected a buffer below 17, but got 100"},
+    {"CopySizes",
+     [](PlanT &p) {
+       copy(p, "predict", 1).source = bufferIndex(p, "table.weight");
+     },
+     "expected a copy between equal sizes, but got 16 to 32 bytes"},
+    {"CopyOntoItself",
+     [](PlanT &p) {
+       copy(p, "predict", 1).source = copy(p, "predict", 1).destination;
+     },
+     "expected source and destination of a copy to be disjoint"},
+    {"CopyOfUndeclaredInput",
+     [](PlanT &p) { copy(p, "predict", 1).source = bufferIndex(p, "targets"); },
+     "expected variable 'targets' among the program's inputs"},
+    {"ReadBeforeWrite",
+     [](PlanT &p) {
+       auto &commands = program(p, "accumulate").commands;
+       std::swap(commands[0], commands[1]);
+     },
+     "command 0: expected a transient buffer to be written whole before"},
+    {"ReadOfOtherProgramsTransient",
+     [](PlanT &p) {
+       auto &commands = program(p, "accumulate").commands;
+       commands.erase(commands.begin());
+     },
+     "expected a transient buffer to be written whole before"},
+    {"UpdateBeforeWrite",
+     [](PlanT &p) {
+       kernel(p, "accumulate").parameters[6]->access = Access::ReadWrite;
+     },
+     "command 0: expected a transient buffer to be written whole before"},
+    {"CopyBeforeWrite",
+     [](PlanT &p) {
+       auto &commands = program(p, "predict").commands;
+       std::swap(commands[0], commands[1]);
+     },
+     "command 0: expected a transient buffer to be written whole before"},
+    {"ReadAfterOverlappingWrite",
+     [](PlanT &p) {
+       // Another transient over the second half of `partials`, written between
+       // its write and its read.
+       const uint32_t other = addBuffer(p, ElementType::F64, {weights});
+       auto &buffers = p.variants[0]->buffers;
+       buffers[other]->offset_bytes = buffers[partials(p)]->offset_bytes;
+       addLaunch(p, "accumulate", "spoil", Reduce, {{other, Access::Write}});
+       // The same range under another name is fine; a longer one is not.
+       buffers[other]->shape = {8};
+       buffers[other]->size_bytes = 64;
+       kernel(p, "spoil").parameters[0]->size_bytes = 64;
+       auto &commands = program(p, "accumulate").commands;
+       std::swap(commands[1], commands[2]);
+     },
+     "command 2: expected a transient buffer to be written whole before"},
+};
+INSTANTIATE_TEST_SUITE_P(Rules, ProgramRules, testing::ValuesIn(rules),
+                         ruleName);
+
+// Two names for one transient range are views of the same bytes.
+TEST(ProgramFlow, AcceptsAnotherViewOfTheSameRange) {
+  auto plan = makePlan();
+  const uint32_t view = addBuffer(*plan, ElementType::F64, {2, 2});
+  auto &buffers = plan->variants[0]->buffers;
+  buffers[view]->offset_bytes = buffers[partials(*plan)]->offset_bytes;
+  launch(*plan, "accumulate", 1).buffers[0] = view;
+  const std::vector<uint8_t> bytes = serialize(*plan);
+  const Status status = verifyPlan(bytes.data(), bytes.size());
+  EXPECT_TRUE(status.ok()) << status.message();
+}
+
+TEST(ProgramFlow, AcceptsTransientsThatShareMemoryInTurn) {
+  auto plan = makePlan();
+  auto &buffers = plan->variants[0]->buffers;
+  // `staged` of "predict" over `partials` of "accumulate".
+  buffers.back()->offset_bytes = buffers[partials(*plan)]->offset_bytes;
+  const std::vector<uint8_t> bytes = serialize(*plan);
+  const Status status = verifyPlan(bytes.data(), bytes.size());
+  EXPECT_TRUE(status.ok()) << status.message();
+}
