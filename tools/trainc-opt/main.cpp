@@ -9,6 +9,7 @@
 #include "compiler/autodiff/Autodiff.h"
 #include "compiler/memory/Memory.h"
 #include "compiler/objective/Objective.h"
+#include "compiler/fusion/Fusion.h"
 #include "dialects/nn/Nn.h"
 #include "dialects/plan/Plan.h"
 #include "dialects/train/Train.h"
@@ -40,6 +41,8 @@ int main(int argc, char **argv) {
                   mlir::linalg::LinalgDialect, mlir::math::MathDialect,
                   mlir::memref::MemRefDialect, mlir::scf::SCFDialect,
                   mlir::tensor::TensorDialect, mlir::vector::VectorDialect>();
+  trainc::fusion::registerFusionPasses();
+  trainc::fusion::registerFusionInterfaces(registry);
   trainc::memory::registerMemoryPasses();
   trainc::memory::registerMemoryInterfaces(registry);
   mlir::registerCanonicalizerPass();
