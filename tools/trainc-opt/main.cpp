@@ -9,6 +9,8 @@
 #include "compiler/autodiff/Autodiff.h"
 #include "compiler/memory/Memory.h"
 #include "compiler/objective/Objective.h"
+#include "compiler/optimizer/Optimizer.h"
+#include "compiler/precision/Precision.h"
 #include "dialects/nn/Nn.h"
 #include "dialects/plan/Plan.h"
 #include "dialects/train/Train.h"
@@ -49,6 +51,8 @@ int main(int argc, char **argv) {
   trainc::objective::registerObjectivePasses();
   trainc::autodiff::registerAutodiffPasses();
   trainc::autodiff::registerAutodiffInterfaces(registry);
+  trainc::precision::registerPrecisionPasses();
+  trainc::optimizer::registerOptimizerPasses();
 
   return mlir::asMainReturnCode(mlir::MlirOptMain(
       argc, argv, "trainc-opt: single passes of trainc\n", registry));
