@@ -11,6 +11,7 @@
 #include "compiler/objective/Objective.h"
 #include "compiler/optimizer/Optimizer.h"
 #include "compiler/precision/Precision.h"
+#include "compiler/codegen/cpu/CodegenCpu.h"
 #include "dialects/nn/Nn.h"
 #include "dialects/plan/Plan.h"
 #include "dialects/train/Train.h"
@@ -44,6 +45,7 @@ int main(int argc, char **argv) {
                   mlir::tensor::TensorDialect, mlir::vector::VectorDialect>();
   trainc::memory::registerMemoryPasses();
   trainc::memory::registerMemoryInterfaces(registry);
+  trainc::codegen::registerCodegenCpuPasses();
   mlir::registerCanonicalizerPass();
   mlir::registerCSEPass();
   mlir::registerSymbolDCEPass();
