@@ -11,7 +11,7 @@
 #include "compiler/memory/Placement.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
 
@@ -143,11 +143,12 @@ private:
   }
 
   unsigned addTransient(plan::LaunchOp launch, unsigned result, Location loc) {
-    std::string name = (program.getSymName() + "." +
-                        llvm::Twine(commands.size()) + "." + launch.getKernel())
-                           .str();
+    std::string name;
+    llvm::raw_string_ostream stream(name);
+    stream << program.getSymName() << "." << commands.size() << "."
+           << launch.getKernel();
     if (launch.getNumResults() > 1)
-      name += "." + llvm::utostr(result);
+      stream << "." << result;
     storages.all.push_back(
         {name, bufferType(launch.getResult(result).getType()), loc});
     return storages.all.size() - 1;

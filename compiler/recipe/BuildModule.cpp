@@ -72,8 +72,10 @@ static LogicalResult freezeParameters(ModuleOp module, const RecipeFile &file,
                                       const Recipe &recipe) {
   if (!recipe.model.has("trainable"))
     return success();
-  std::vector<std::pair<std::string, llvm::GlobPattern>> patterns;
-  for (const std::string &text : recipe.model.texts("trainable")) {
+  // Patterns refer to their text.
+  const std::vector<std::string> texts = recipe.model.texts("trainable");
+  std::vector<std::pair<llvm::StringRef, llvm::GlobPattern>> patterns;
+  for (llvm::StringRef text : texts) {
     auto pattern = llvm::GlobPattern::create(text);
     if (!pattern)
       return file.error("model", "trainable")

@@ -10,6 +10,9 @@
 #include "compiler/memory/Memory.h"
 #include "compiler/objective/Objective.h"
 #include "compiler/fusion/Fusion.h"
+#include "compiler/optimizer/Optimizer.h"
+#include "compiler/precision/Precision.h"
+#include "compiler/codegen/cpu/CodegenCpu.h"
 #include "dialects/nn/Nn.h"
 #include "dialects/plan/Plan.h"
 #include "dialects/train/Train.h"
@@ -45,6 +48,7 @@ int main(int argc, char **argv) {
   trainc::fusion::registerFusionInterfaces(registry);
   trainc::memory::registerMemoryPasses();
   trainc::memory::registerMemoryInterfaces(registry);
+  trainc::codegen::registerCodegenCpuPasses();
   mlir::registerCanonicalizerPass();
   mlir::registerCSEPass();
   mlir::registerSymbolDCEPass();
@@ -52,6 +56,8 @@ int main(int argc, char **argv) {
   trainc::objective::registerObjectivePasses();
   trainc::autodiff::registerAutodiffPasses();
   trainc::autodiff::registerAutodiffInterfaces(registry);
+  trainc::precision::registerPrecisionPasses();
+  trainc::optimizer::registerOptimizerPasses();
 
   return mlir::asMainReturnCode(mlir::MlirOptMain(
       argc, argv, "trainc-opt: single passes of trainc\n", registry));

@@ -1,0 +1,135 @@
+//===- LowerKernelsToCode.cpp - kernels' modules to plan.code -------------===//
+//
+// Decides how kernels are compiled: each alone, in a context of its own, on as
+// many threads as allowed, and linked in the order of the kernels, so that the
+// image does not depend on the number of threads.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/codegen/cpu/CpuTarget.h"
+#include "compiler/codegen/cpu/FlatImage.h"
+#include "compiler/codegen/cpu/Passes.h"
+
+#include "dialects/plan/Plan.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "runtime/abi/KernelAbi.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/Support/ThreadPool.h"
+
+using namespace mlir;
+
+namespace trainc::codegen {
+#define GEN_PASS_DEF_LOWERKERNELSTOCODE
+#include "compiler/codegen/cpu/Passes.h.inc"
+
+namespace {
+
+struct LowerKernelsToCode : impl::LowerKernelsToCodeBase<LowerKernelsToCode> {
+  using LowerKernelsToCodeBase::LowerKernelsToCodeBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    llvm::Expected<CpuTarget> target = CpuTarget::get(cpu);
+    if (!target) {
+      module.emitError(llvm::toString(target.takeError()));
+      return signalPassFailure();
+    }
+    SmallVector<plan::KernelOp> kernels(module.getOps<plan::KernelOp>());
+    SmallVector<ModuleOp> modules;
+    if (failed(collect(kernels, modules)))
+      return signalPassFailure();
+
+    std::vector<KernelObject> objects(kernels.size());
+    auto compile = [&](size_t i) {
+      objects[i].entry = kernels[i].getSymName().str();
+      llvm::LLVMContext context;
+      std::unique_ptr<llvm::Module> ir =
+          translateModuleToLLVMIR(modules[i], context, objects[i].entry);
+      if (ir)
+        objects[i].bytes = compileToObject(*ir, *target, !reference);
+    };
+    if (getContext().isMultithreadingEnabled() && threads != 1) {
+      llvm::DefaultThreadPool pool(llvm::hardware_concurrency(threads));
+      for (size_t i = 0; i < kernels.size(); ++i)
+        pool.async(compile, i);
+      pool.wait();
+    } else {
+      for (size_t i = 0; i < kernels.size(); ++i)
+        compile(i);
+    }
+    for (auto [kernel, object] : llvm::zip(kernels, objects))
+      if (object.bytes.empty()) {
+        kernel.emitOpError(
+            "expected LLVM to compile the kernel, but it did not");
+        return signalPassFailure();
+      }
+
+    llvm::Expected<FlatImage> image = linkFlatImage(objects);
+    if (!image) {
+      module.emitError(llvm::toString(image.takeError()));
+      return signalPassFailure();
+    }
+    annotate(kernels, modules, *image, *target);
+  }
+
+  /// Finds the module of each kernel.
+  LogicalResult collect(ArrayRef<plan::KernelOp> kernels,
+                        SmallVectorImpl<ModuleOp> &modules) {
+    llvm::DenseMap<StringRef, ModuleOp> by_name;
+    for (auto nested : getOperation().getOps<ModuleOp>())
+      if (auto name =
+              nested->getAttrOfType<FlatSymbolRefAttr>(kernelModuleAttr))
+        by_name[name.getValue()] = nested;
+    for (plan::KernelOp kernel : kernels) {
+      ModuleOp nested = by_name.lookup(kernel.getSymName());
+      if (!nested || !nested->hasAttr(scratchBytesAttr))
+        return kernel.emitOpError(
+            "expected a lowered module of the kernel, but got "
+            "none; run the whole code generation pipeline");
+      modules.push_back(nested);
+    }
+    return success();
+  }
+
+  void annotate(MutableArrayRef<plan::KernelOp> kernels,
+                MutableArrayRef<ModuleOp> modules, const FlatImage &image,
+                const CpuTarget &target) {
+    OpBuilder builder = OpBuilder::atBlockBegin(getOperation().getBody());
+    if (!kernels.empty())
+      builder.setInsertionPoint(kernels.front());
+    for (auto code :
+         llvm::make_early_inc_range(getOperation().getOps<plan::CodeOp>()))
+      if (code.getSymName() == "cpu")
+        code.erase();
+    auto type = RankedTensorType::get({int64_t(image.bytes.size())},
+                                      builder.getI8Type());
+    auto bytes = DenseElementsAttr::getFromRawBuffer(
+        type, ArrayRef<char>(reinterpret_cast<const char *>(image.bytes.data()),
+                             image.bytes.size()));
+    SmallVector<StringRef> features(target.features.begin(),
+                                    target.features.end());
+    plan::CodeOp::create(builder, getOperation().getLoc(), "cpu",
+                         "cpu:" + target.name, target.triple,
+                         builder.getStrArrayAttr(features),
+                         cast<ElementsAttr>(bytes));
+    for (auto [kernel, nested, offset] :
+         llvm::zip(kernels, modules, image.entry_offsets)) {
+      kernel.setEntryOffset(int64_t(offset));
+      kernel.setScratchBytes(
+          nested->getAttrOfType<IntegerAttr>(scratchBytesAttr).getInt());
+      kernel.setAbiVersion(TRAINC_KERNEL_ABI_VERSION);
+      nested->erase();
+    }
+  }
+
+  void getDependentDialects(DialectRegistry &registry) const override {
+    registry.insert<LLVM::LLVMDialect>();
+    registerBuiltinDialectTranslation(registry);
+    registerLLVMDialectTranslation(registry);
+  }
+};
+
+} // namespace
+} // namespace trainc::codegen

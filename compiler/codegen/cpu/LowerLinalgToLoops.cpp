@@ -1,0 +1,242 @@
+//===- LowerLinalgToLoops.cpp - linalg on buffers to loop nests -----------===//
+//
+// Decides the loop order of everything that is not a fast contraction: the loop
+// along which most operands are contiguous goes innermost, so that LLVM
+// vectorises it; where that is a reduction, its accumulator is a loop value.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/codegen/cpu/Passes.h"
+
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
+
+using namespace mlir;
+
+namespace trainc::codegen {
+#define GEN_PASS_DEF_LOWERLINALGTOLOOPS
+#include "compiler/codegen/cpu/Passes.h.inc"
+
+namespace {
+
+/// How much an operand gains from having `dim` innermost: contiguous 4, unused
+/// 1, strided -2. Stores count double.
+int64_t contiguity(AffineMap map, MemRefType type, unsigned dim, bool stored) {
+  int64_t score = 0;
+  SmallVector<int64_t> strides;
+  int64_t offset;
+  if (failed(type.getStridesAndOffset(strides, offset)))
+    return 0;
+  bool used = false, unit = true;
+  for (auto [expr, stride] : llvm::zip(map.getResults(), strides)) {
+    if (!expr.isFunctionOfDim(dim))
+      continue;
+    unit &= !used && stride == 1 && isa<AffineDimExpr>(expr);
+    used = true;
+  }
+  score = !used ? 1 : unit ? 4 : -2;
+  return stored ? 2 * score : score;
+}
+
+/// A permutation of the generic's loops: outermost first.
+SmallVector<unsigned> chooseOrder(linalg::GenericOp op) {
+  unsigned rank = op.getNumLoops();
+  auto order = llvm::to_vector(llvm::seq<unsigned>(0, rank));
+  SmallVector<int64_t> scores(rank, 0), sizes = op.getStaticLoopRanges();
+  for (unsigned d = 0; d < rank; ++d) {
+    for (OpOperand &operand : op->getOpOperands())
+      if (auto type = dyn_cast<MemRefType>(operand.get().getType()))
+        scores[d] += contiguity(op.getMatchingIndexingMap(&operand), type, d,
+                                op.isDpsInit(&operand));
+    if (sizes[d] == 1) // nothing to gain
+      scores[d] = std::numeric_limits<int32_t>::min();
+  }
+  // Only the innermost place matters to the vectoriser; a reduction that is not
+  // innermost would keep its accumulator in memory, so after the choice
+  // remaining reductions follow the parallel loops only if the innermost is one
+  // too. Ties go to the later loop, as written.
+  auto best = order.begin();
+  for (auto it = order.begin(); it != order.end(); ++it)
+    if (scores[*it] >= scores[*best])
+      best = it;
+  if (best == order.end())
+    return order;
+  unsigned innermost = *best;
+  order.erase(best);
+  auto iterators = op.getIteratorTypesArray();
+  if (iterators[innermost] == utils::IteratorType::reduction)
+    std::stable_partition(order.begin(), order.end(), [&](unsigned d) {
+      return iterators[d] == utils::IteratorType::parallel;
+    });
+  order.push_back(innermost);
+  return order;
+}
+
+/// Emits the loop nest of one generic.
+class NestBuilder {
+public:
+  NestBuilder(OpBuilder &builder, linalg::GenericOp op)
+      : builder(builder), op(op), loc(op.getLoc()), order(chooseOrder(op)),
+        ranges(cast<linalg::LinalgOp>(op.getOperation())
+                   .createLoopRanges(builder, loc)),
+        inductions(op.getNumLoops()) {
+    // The longest tail of loops that no destination depends on.
+    carried = order.size();
+    while (carried > 0 && isReductionOfAll(order[carried - 1]))
+      --carried;
+  }
+
+  void emit() { emitLoop(0, {}); }
+
+private:
+  bool isReductionOfAll(unsigned dim) {
+    return llvm::all_of(op.getDpsInitsMutable(), [&](OpOperand &init) {
+      return !op.getMatchingIndexingMap(&init).isFunctionOfDim(dim);
+    });
+  }
+
+  SmallVector<Value> indices(OpOperand &operand) {
+    AffineMap map = op.getMatchingIndexingMap(&operand);
+    SmallVector<Value> result;
+    for (unsigned i = 0; i < map.getNumResults(); ++i)
+      if (auto dim = dyn_cast<AffineDimExpr>(map.getResult(i)))
+        result.push_back(inductions[dim.getPosition()]);
+      else
+        result.push_back(affine::makeComposedAffineApply(
+            builder, loc, map.getSubMap({i}), knownInductions()));
+    return result;
+  }
+
+  /// Inductions of loops not yet entered are irrelevant to the map: zero.
+  SmallVector<OpFoldResult> knownInductions() {
+    return llvm::map_to_vector(inductions, [&](Value v) -> OpFoldResult {
+      return v ? OpFoldResult(v) : OpFoldResult(builder.getIndexAttr(0));
+    });
+  }
+
+  Value load(OpOperand &operand) {
+    if (!isa<MemRefType>(operand.get().getType()))
+      return operand.get();
+    return memref::LoadOp::create(builder, loc, operand.get(),
+                                  indices(operand));
+  }
+
+  SmallVector<Value> loadInits() {
+    SmallVector<Value> values;
+    for (OpOperand &init : op.getDpsInitsMutable())
+      values.push_back(op.payloadUsesValueFromOperand(&init) || tail()
+                           ? load(init)
+                           : Value());
+    return values;
+  }
+
+  void store(ValueRange values) {
+    for (auto [init, value] : llvm::zip(op.getDpsInitsMutable(), values))
+      memref::StoreOp::create(builder, loc, value, init.get(), indices(init));
+  }
+
+  /// Whether accumulators are loop values.
+  bool tail() const { return carried < order.size(); }
+
+  /// Emits loops from `depth` on; returns the new values of the destinations.
+  SmallVector<Value> emitLoop(unsigned depth, SmallVector<Value> accumulators) {
+    if (depth == carried && tail() && accumulators.empty()) {
+      store(emitLoop(depth, loadInits()));
+      return {};
+    }
+    if (depth == order.size())
+      return emitBody(accumulators);
+    auto index = [&](OpFoldResult value) {
+      return getValueOrCreateConstantIndexOp(builder, loc, value);
+    };
+    Range range = ranges[order[depth]];
+    auto loop =
+        scf::ForOp::create(builder, loc, index(range.offset), index(range.size),
+                           index(range.stride), accumulators);
+    inductions[order[depth]] = loop.getInductionVar();
+    OpBuilder::InsertionGuard guard(builder);
+    if (accumulators.empty())
+      builder.setInsertionPoint(loop.getBody()->getTerminator());
+    else
+      builder.setInsertionPointToEnd(loop.getBody());
+    SmallVector<Value> inner =
+        emitLoop(depth + 1, SmallVector<Value>(loop.getRegionIterArgs()));
+    if (!accumulators.empty())
+      scf::YieldOp::create(builder, loc, inner);
+    return SmallVector<Value>(loop.getResults());
+  }
+
+  SmallVector<Value> emitBody(ArrayRef<Value> accumulators) {
+    IRMapping mapping;
+    Block *body = op.getBlock();
+    for (OpOperand *input : op.getDpsInputOperands()) {
+      BlockArgument argument = op.getMatchingBlockArgument(input);
+      if (!argument.use_empty())
+        mapping.map(argument, load(*input));
+    }
+    SmallVector<Value> inits =
+        accumulators.empty() ? loadInits() : SmallVector<Value>(accumulators);
+    for (auto [init, value] : llvm::zip(op.getDpsInitsMutable(), inits))
+      if (value)
+        mapping.map(op.getMatchingBlockArgument(&init), value);
+    for (Operation &inner : body->without_terminator()) {
+      if (auto index = dyn_cast<linalg::IndexOp>(inner))
+        mapping.map(index.getResult(), inductions[index.getDim()]);
+      else
+        builder.clone(inner, mapping);
+    }
+    SmallVector<Value> results;
+    for (Value value : body->getTerminator()->getOperands())
+      results.push_back(mapping.lookupOrDefault(value));
+    if (!tail())
+      store(results);
+    return results;
+  }
+
+  OpBuilder &builder;
+  linalg::GenericOp op;
+  Location loc;
+  SmallVector<unsigned> order;
+  SmallVector<Range> ranges;
+  SmallVector<Value> inductions;
+  unsigned carried;
+};
+
+struct LowerLinalgToLoops : impl::LowerLinalgToLoopsBase<LowerLinalgToLoops> {
+  void runOnOperation() override {
+    IRRewriter rewriter(&getContext());
+    // Copies become linalg too: memref.copy would end as a call of memcpy.
+    getOperation().walk([&](memref::CopyOp copy) {
+      rewriter.setInsertionPoint(copy);
+      linalg::makeMemRefCopyOp(rewriter, copy.getLoc(), copy.getSource(),
+                               copy.getTarget());
+      rewriter.eraseOp(copy);
+    });
+    SmallVector<linalg::LinalgOp> ops;
+    getOperation().walk([&](linalg::LinalgOp op) { ops.push_back(op); });
+    for (linalg::LinalgOp op : ops) {
+      if (!op.hasPureBufferSemantics()) {
+        op.emitOpError("expected buffers, but got tensors");
+        return signalPassFailure();
+      }
+      rewriter.setInsertionPoint(op);
+      auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
+      if (!generic) {
+        FailureOr<linalg::GenericOp> general =
+            linalg::generalizeNamedOp(rewriter, op);
+        if (failed(general)) {
+          op.emitOpError("expected an operation with a generic form");
+          return signalPassFailure();
+        }
+        generic = *general;
+        rewriter.setInsertionPoint(generic);
+      }
+      NestBuilder(rewriter, generic).emit();
+      rewriter.eraseOp(generic);
+    }
+  }
+};
+
+} // namespace
+} // namespace trainc::codegen

@@ -1,0 +1,45 @@
+//===- Fit.h - what a step takes, before anything runs ------------*- C++
+//-*-===//
+//
+// `trainc fit`: memory by class and work of one step, read off a module after
+// the memory stage (or later ones).
+//
+//===----------------------------------------------------------------------===//
+#ifndef TRAINC_COMPILER_MEMORY_FIT_H
+#define TRAINC_COMPILER_MEMORY_FIT_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include <cstdint>
+#include <string>
+
+namespace trainc::memory {
+
+/// The five classes of bytes add up to arena_bytes.
+struct FitReport {
+  int64_t parameters = 0; ///< elements of all parameters, also frozen ones
+  int64_t arena_bytes = 0;
+  int64_t scratch_bytes_per_thread =
+      0; ///< of the largest kernel; 0 before codegen
+  int64_t parameters_bytes = 0;
+  int64_t gradients_bytes = 0;
+  int64_t optimizer_bytes = 0;
+  int64_t activations_bytes = 0; ///< transient buffers of the largest program
+  int64_t workspace_bytes = 0;   ///< inputs, outputs, metrics and alignment
+  /// Of one step: micro-batches times (count + accumulate), and apply.
+  double flops_per_step = 0;
+};
+
+/// Fails with a diagnostic when `module` has no arena.
+llvm::FailureOr<FitReport> computeFit(mlir::ModuleOp module);
+
+/// A table for people: one line per number, bytes also in MiB.
+std::string fitTable(const FitReport &report);
+
+/// The object of `fit --json`: parameters, arena_bytes,
+/// scratch_bytes_per_thread, bytes {parameters, gradients, optimizer,
+/// activations, workspace}, flops_per_step.
+std::string fitJson(const FitReport &report);
+
+} // namespace trainc::memory
+
+#endif // TRAINC_COMPILER_MEMORY_FIT_H

@@ -1,0 +1,288 @@
+//===- ExpandUpdate.cpp - the update rule as tensor code ------------------===//
+//
+// Decides what is computed once per update (norm, learning rate, step scalars,
+// in f64) and what per parameter (the element region at the parameter's shape).
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/optimizer/Passes.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/SymbolTable.h"
+
+using namespace mlir;
+
+namespace trainc::optimizer {
+
+#define GEN_PASS_DEF_EXPANDUPDATEPASS
+#include "compiler/optimizer/Passes.h.inc"
+
+namespace {
+
+/// Keeps the norm's reciprocal finite (training-semantics.md 4.6).
+constexpr double kNormEpsilon = 1e-6;
+
+class UpdateExpander {
+public:
+  UpdateExpander(train::UpdateOp update, SymbolTable &symbols)
+      : update(update), program(update->getParentOfType<plan::ProgramOp>()),
+        symbols(symbols), builder(update), loc(update.getLoc()),
+        f64(RankedTensorType::get({}, builder.getF64Type())) {}
+
+  LogicalResult run();
+
+private:
+  LogicalResult readGradients(ModuleOp module);
+  LogicalResult measureNorm();
+  LogicalResult runSchedule();
+  LogicalResult runStep();
+  LogicalResult updateParameter(train::ParameterOp parameter, Value gradient);
+
+  FailureOr<StringAttr> createState(const std::string &name, train::Role role,
+                                    RankedTensorType type, double value,
+                                    train::ParameterOp parameter,
+                                    const std::string &externalName);
+  SmallVector<Value> cloneScalars(Region &region, ValueRange arguments);
+
+  Value constant(RankedTensorType type, double value) {
+    Attribute element = builder.getFloatAttr(type.getElementType(), value);
+    return nn::ConstantOp::create(builder, loc, type,
+                                  SplatElementsAttr::get(type, element));
+  }
+  /// The f64 scalar `value` everywhere in `type`.
+  Value spread(Value value, RankedTensorType type) {
+    if (!type.getElementType().isF64())
+      value = nn::CastOp::create(builder, loc, f64.clone(type.getElementType()),
+                                 value);
+    return nn::BroadcastOp::create(builder, loc, type, value,
+                                   ArrayRef<int64_t>());
+  }
+
+  train::UpdateOp update;
+  plan::ProgramOp program;
+  SymbolTable &symbols;
+  OpBuilder builder;
+  Location loc;
+  RankedTensorType f64;
+
+  SmallVector<std::pair<train::ParameterOp, Value>> gradients;
+  /// Factor of clipping, f64; null without clipping.
+  Value coefficient;
+  Value learningRate;
+  /// What region `step` hands to region `element`.
+  SmallVector<Value> derived;
+};
+
+FailureOr<StringAttr>
+UpdateExpander::createState(const std::string &name, train::Role role,
+                            RankedTensorType type, double value,
+                            train::ParameterOp parameter,
+                            const std::string &externalName) {
+  if (Operation *existing = symbols.lookup(name))
+    return existing->emitOpError()
+           << "expected the name @" << name
+           << " to be free for a state of the optimizer, but got this; rename "
+              "the parameter";
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPoint(program);
+  auto owner = parameter ? FlatSymbolRefAttr::get(parameter.getSymNameAttr())
+                         : FlatSymbolRefAttr();
+  auto external = role == train::Role::Optimizer
+                      ? builder.getStringAttr(externalName)
+                      : StringAttr();
+  auto state = train::StateOp::create(builder, loc, name, role, type,
+                                      APFloat(value), owner, external);
+  symbols.insert(state);
+  return state.getSymNameAttr();
+}
+
+LogicalResult UpdateExpander::readGradients(ModuleOp module) {
+  for (auto parameter : module.getOps<train::ParameterOp>()) {
+    if (!parameter.getTrainable())
+      continue;
+    std::string name = ("grad." + parameter.getSymName()).str();
+    auto state = symbols.lookup<train::StateOp>(name);
+    if (!state)
+      return update.emitOpError()
+             << "expected a gradient state @" << name
+             << " of every trainable parameter, but got none; differentiate "
+                "with train.gradient";
+    Value gradient =
+        train::ReadOp::create(builder, loc, state.getTensorType(), name);
+    gradients.emplace_back(parameter, gradient);
+  }
+  return success();
+}
+
+// ‖g‖ = √(Σ over parameters of Σ g²), sums in f64; coefficient min(1, c/(‖g‖ +
+// 1e-6)).
+LogicalResult UpdateExpander::measureNorm() {
+  Value total = constant(f64, 0);
+  for (auto [parameter, gradient] : gradients) {
+    auto type = cast<RankedTensorType>(gradient.getType());
+    Value square = nn::MulOp::create(builder, loc, type, gradient, gradient);
+    SmallVector<int64_t> all =
+        llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
+    Value sum = nn::ReduceSumOp::create(builder, loc, f64, square, all);
+    total = nn::AddOp::create(builder, loc, f64, total, sum);
+  }
+  Value norm = nn::SqrtOp::create(builder, loc, f64, total);
+  auto metric =
+      createState("metric.grad_norm", train::Role::Metric, f64, 0, {}, "");
+  if (failed(metric))
+    return failure();
+  train::WriteOp::create(builder, loc, norm, *metric);
+
+  double clip = update.getClipNorm().convertToDouble();
+  if (!(clip > 0))
+    return success();
+  Value safe =
+      nn::AddOp::create(builder, loc, f64, norm, constant(f64, kNormEpsilon));
+  Value ratio = nn::DivOp::create(builder, loc, f64, constant(f64, clip), safe);
+  coefficient =
+      nn::MinimumOp::create(builder, loc, f64, ratio, constant(f64, 1));
+  return success();
+}
+
+/// The region's operations at the insertion point; returns what it yields.
+SmallVector<Value> UpdateExpander::cloneScalars(Region &region,
+                                                ValueRange arguments) {
+  Block &block = region.front();
+  IRMapping mapping;
+  mapping.map(block.getArguments(), arguments);
+  for (Operation &op : block.without_terminator())
+    builder.clone(op, mapping);
+  SmallVector<Value> results;
+  for (Value value : block.getTerminator()->getOperands())
+    results.push_back(mapping.lookupOrDefault(value));
+  return results;
+}
+
+LogicalResult UpdateExpander::runSchedule() {
+  auto updates = createState("optimizer.updates", train::Role::Optimizer, f64,
+                             0, {}, "optimizer.updates");
+  auto metric =
+      createState("metric.learning_rate", train::Role::Metric, f64, 0, {}, "");
+  if (failed(updates) || failed(metric))
+    return failure();
+  Value before = train::ReadOp::create(builder, loc, f64, updates->getValue());
+  Value number = nn::AddOp::create(builder, loc, f64, before, constant(f64, 1));
+  train::WriteOp::create(builder, loc, number, *updates);
+  learningRate = cloneScalars(update.getSchedule(), number).front();
+  train::WriteOp::create(builder, loc, learningRate, *metric);
+  return success();
+}
+
+LogicalResult UpdateExpander::runStep() {
+  SmallVector<StringAttr> states;
+  SmallVector<Value> arguments{learningRate};
+  for (auto [name, value] :
+       llvm::zip(update.getScalars().getAsValueRange<StringAttr>(),
+                 update.getScalarValues().getAsRange<FloatAttr>())) {
+    std::string full = ("optimizer." + name).str();
+    auto state = createState(full, train::Role::Optimizer, f64,
+                             value.getValueAsDouble(), {}, full);
+    if (failed(state))
+      return failure();
+    states.push_back(*state);
+    arguments.push_back(
+        train::ReadOp::create(builder, loc, f64, state->getValue()));
+  }
+  SmallVector<Value> results = cloneScalars(update.getStep(), arguments);
+  for (auto [state, value] : llvm::zip(states, results))
+    train::WriteOp::create(builder, loc, value, state);
+  derived.assign(results.begin() + states.size(), results.end());
+  return success();
+}
+
+LogicalResult UpdateExpander::updateParameter(train::ParameterOp parameter,
+                                              Value gradient) {
+  RankedTensorType type = parameter.getTensorType();
+  Block &block = update.getElement().front();
+  for (BlockArgument argument : block.getArguments())
+    if (cast<RankedTensorType>(argument.getType()).getElementType() !=
+        type.getElementType())
+      return update.emitOpError() << "expected region 'element' in the type "
+                                  << type.getElementType() << " of parameter '"
+                                  << parameter.getExternalName()
+                                  << "', but got " << argument.getType();
+
+  if (coefficient)
+    gradient = nn::MulOp::create(builder, loc, type, gradient,
+                                 spread(coefficient, type));
+  SmallVector<StringAttr> variables{parameter.getSymNameAttr()};
+  SmallVector<Value> arguments{
+      train::ReadOp::create(builder, loc, type, parameter.getSymName()),
+      gradient};
+  for (StringRef name : update.getStates().getAsValueRange<StringAttr>()) {
+    auto state = createState((parameter.getSymName() + "." + name).str(),
+                             train::Role::Optimizer, type, 0, parameter,
+                             (parameter.getExternalName() + "." + name).str());
+    if (failed(state))
+      return failure();
+    variables.push_back(*state);
+    arguments.push_back(
+        train::ReadOp::create(builder, loc, type, state->getValue()));
+  }
+  double decay = update.getWeightDecay().convertToDouble();
+  arguments.push_back(constant(type, parameter.getDecay() ? decay : 0.0));
+  for (Value scalar : derived)
+    arguments.push_back(spread(scalar, type));
+
+  // Operations on scalars become the same on tensors of the parameter's shape.
+  IRMapping mapping;
+  mapping.map(block.getArguments(), arguments);
+  for (Operation &op : block.without_terminator()) {
+    Operation *clone = builder.clone(op, mapping);
+    bool isConstant = op.hasTrait<OpTrait::ConstantLike>();
+    for (auto [from, to] : llvm::zip(op.getResults(), clone->getResults())) {
+      Type wide = cast<RankedTensorType>(from.getType()).clone(type.getShape());
+      if (isConstant)
+        mapping.map(from, nn::BroadcastOp::create(builder, loc, wide, to,
+                                                  ArrayRef<int64_t>())
+                              .getResult());
+      else
+        to.setType(cast<RankedTensorType>(wide));
+    }
+  }
+  for (auto [variable, value] :
+       llvm::zip(variables, block.getTerminator()->getOperands()))
+    train::WriteOp::create(builder, loc, mapping.lookup(value), variable);
+  return success();
+}
+
+LogicalResult UpdateExpander::run() {
+  auto module = update->getParentOfType<ModuleOp>();
+  if (!program)
+    return update.emitOpError()
+           << "expected train.update in a plan.program after the objective "
+              "stage, but got it elsewhere";
+  if (failed(readGradients(module)) || failed(measureNorm()) ||
+      failed(runSchedule()) || failed(runStep()))
+    return failure();
+  for (auto [parameter, gradient] : gradients)
+    if (failed(updateParameter(parameter, gradient)))
+      return failure();
+  module->setAttr("train.metrics",
+                  builder.getStrArrayAttr({"learning_rate", "grad_norm"}));
+  update.erase();
+  return success();
+}
+
+struct ExpandUpdatePass : impl::ExpandUpdatePassBase<ExpandUpdatePass> {
+  void runOnOperation() override {
+    SmallVector<train::UpdateOp> updates;
+    getOperation().walk([&](train::UpdateOp op) { updates.push_back(op); });
+    if (updates.size() > 1) {
+      updates[1].emitOpError()
+          << "expected one train.update in a module, but got a second";
+      return signalPassFailure();
+    }
+    SymbolTable symbols(getOperation());
+    for (train::UpdateOp update : updates)
+      if (failed(UpdateExpander(update, symbols).run()))
+        return signalPassFailure();
+  }
+};
+
+} // namespace
+} // namespace trainc::optimizer

@@ -1,0 +1,41 @@
+//===- Passes.td - passes of the optimizer stage --------------------------===//
+#ifndef TRAINC_COMPILER_OPTIMIZER_PASSES_TD
+#define TRAINC_COMPILER_OPTIMIZER_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def ExpandUpdatePass : Pass<"trainc-expand-update", "::mlir::ModuleOp"> {
+  let summary = "Replaces train.update by clipping, schedule and the rule per parameter";
+  let description = [{
+    Reads the gradient states, measures their norm (written to
+    `@metric.grad_norm`) and scales them by min(1, c/(norm + 1e-6)) where clipping
+    is asked for (training-semantics.md 4.6). The schedule gets the number of this
+    update, from 1 (6.1); its value goes to `@metric.learning_rate`. The element
+    region is cloned for every trainable parameter at its shape. Optimizer states
+    are created here: `@optimizer.updates`, `@optimizer.<scalar>`,
+    `@<parameter>.<state>`. Sets the module attribute `train.metrics`.
+  }];
+  let dependentDialects = ["::trainc::nn::NNDialect", "::trainc::train::TrainDialect"];
+}
+
+def ExpandInitializePass : Pass<"trainc-expand-initialize", "::mlir::ModuleOp"> {
+  let summary = "Adds the program that gives parameters and states their start values";
+  let description = [{
+    `plan.program @initialize ["control.random"]`. A random parameter draws from a
+    stream of its own, named by its external name, so that its values do not
+    depend on which other parameters there are.
+  }];
+  let dependentDialects = ["::trainc::nn::NNDialect", "::trainc::train::TrainDialect",
+                           "::trainc::plan::PlanDialect"];
+}
+
+def VerifyOptimizerPass : Pass<"trainc-verify-optimizer", "::mlir::ModuleOp"> {
+  let summary = "Checks what holds after the optimizer stage";
+  let description = [{
+    No train.update; @apply writes every trainable parameter and no frozen one;
+    @initialize writes every parameter and optimizer state; external names are
+    distinct.
+  }];
+}
+
+#endif // TRAINC_COMPILER_OPTIMIZER_PASSES_TD

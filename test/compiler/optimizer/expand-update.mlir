@@ -1,0 +1,136 @@
+// RUN: %trainc-opt %s -split-input-file --trainc-expand-update --canonicalize --cse | FileCheck %s
+
+// Adam's shape: a state per parameter, a power of beta as scalar state, clipping,
+// weight decay for one parameter only (training-semantics.md 4.2, 4.6, 6.1).
+// CHECK-LABEL: module @adam attributes {train.metrics = ["learning_rate", "grad_norm"]}
+// CHECK-DAG: train.state @metric.grad_norm metric : tensor<f64>
+// CHECK-DAG: train.state @metric.learning_rate metric : tensor<f64>
+// CHECK-DAG: train.state @optimizer.updates optimizer : tensor<f64> {external_name = "optimizer.updates"}
+// CHECK-DAG: train.state @optimizer.power optimizer : tensor<f64> {external_name = "optimizer.power", value = 1.000000e+00 : f64}
+// CHECK-DAG: train.state @w.m optimizer : tensor<2x3xf32> {external_name = "h.w.m", parameter = @w}
+// CHECK-DAG: train.state @b.m optimizer : tensor<3xf32> {external_name = "h.b.m", parameter = @b}
+// CHECK: plan.program @apply []
+// CHECK-DAG: %[[DECAY_W:.*]] = nn.constant dense<1.000000e-01> : tensor<2x3xf32>
+// CHECK-DAG: %[[DECAY_B:.*]] = nn.constant dense<0.000000e+00> : tensor<3xf32>
+// CHECK-DAG: %[[BETA_W:.*]] = nn.constant dense<5.000000e-01> : tensor<2x3xf32>
+// CHECK-DAG: %[[BETA_B:.*]] = nn.constant dense<5.000000e-01> : tensor<3xf32>
+// CHECK-DAG: %[[EPSILON:.*]] = nn.constant dense<9.9999999999999995E-7> : tensor<f64>
+// CHECK-DAG: %[[CLIP:.*]] = nn.constant dense<2.000000e+00> : tensor<f64>
+// CHECK-DAG: %[[ONE:.*]] = nn.constant dense<1.000000e+00> : tensor<f64>
+// The norm runs over all gradients, in f64.
+// CHECK: %[[GW:.*]] = train.read @grad.w : tensor<2x3xf32>
+// CHECK: %[[GB:.*]] = train.read @grad.b : tensor<3xf32>
+// CHECK: %[[GW2:.*]] = nn.mul %[[GW]], %[[GW]]
+// CHECK: %[[SW:.*]] = nn.reduce_sum %[[GW2]] [0, 1] : tensor<2x3xf32> -> tensor<f64>
+// CHECK: %[[TOTAL:.*]] = nn.add %[[SW]]
+// CHECK: %[[GB2:.*]] = nn.mul %[[GB]], %[[GB]]
+// CHECK: %[[SB:.*]] = nn.reduce_sum %[[GB2]] [0] : tensor<3xf32> -> tensor<f64>
+// CHECK: %[[SQUARE:.*]] = nn.add %[[TOTAL]], %[[SB]]
+// CHECK: %[[NORM:.*]] = nn.sqrt %[[SQUARE]]
+// CHECK: train.write %[[NORM]], @metric.grad_norm
+// CHECK: %[[SAFE:.*]] = nn.add %[[NORM]], %[[EPSILON]]
+// CHECK: %[[RATIO:.*]] = nn.div %[[CLIP]], %[[SAFE]]
+// CHECK: %[[COEFFICIENT:.*]] = nn.minimum %[[RATIO]], %[[ONE]]
+// The schedule sees the number of this update, from 1.
+// CHECK: %[[BEFORE:.*]] = train.read @optimizer.updates
+// CHECK: %[[NUMBER:.*]] = nn.add %[[BEFORE]], %[[ONE]]
+// CHECK: train.write %[[NUMBER]], @optimizer.updates
+// CHECK: %[[LR:.*]] = nn.div %[[ONE]], %[[NUMBER]]
+// CHECK: train.write %[[LR]], @metric.learning_rate
+// CHECK: %[[POWER:.*]] = train.read @optimizer.power
+// CHECK: %[[NEW_POWER:.*]] = nn.mul %[[POWER]]
+// CHECK: train.write %[[NEW_POWER]], @optimizer.power
+// The element rule at the shape of w.
+// CHECK: %[[C32:.*]] = nn.cast %[[COEFFICIENT]] : tensor<f64> -> tensor<f32>
+// CHECK: %[[CW:.*]] = nn.broadcast %[[C32]] [] : tensor<f32> -> tensor<2x3xf32>
+// CHECK: %[[CLIPPED:.*]] = nn.mul %[[GW]], %[[CW]]
+// CHECK: %[[W:.*]] = train.read @w
+// CHECK: %[[M:.*]] = train.read @w.m
+// CHECK: %[[LR32:.*]] = nn.cast %[[LR]] : tensor<f64> -> tensor<f32>
+// CHECK: %[[LRW:.*]] = nn.broadcast %[[LR32]] [] : tensor<f32> -> tensor<2x3xf32>
+// CHECK: %[[HALF:.*]] = nn.mul %[[M]], %[[BETA_W]]
+// CHECK: %[[M2:.*]] = nn.add %[[HALF]], %[[CLIPPED]]
+// CHECK: %[[SHRINK:.*]] = nn.mul %[[W]], %[[DECAY_W]]
+// CHECK: %[[DIRECTION:.*]] = nn.add %[[M2]], %[[SHRINK]]
+// CHECK: %[[STEP:.*]] = nn.mul %[[LRW]], %[[DIRECTION]]
+// CHECK: %[[W2:.*]] = nn.sub %[[W]], %[[STEP]] : tensor<2x3xf32>
+// CHECK: train.write %[[W2]], @w
+// CHECK: train.write %[[M2]], @w.m
+// CHECK: train.read @b : tensor<3xf32>
+// CHECK: nn.mul %{{.*}}, %[[DECAY_B]]
+// CHECK: train.write %{{.*}}, @b
+// CHECK: train.write %{{.*}}, @b.m
+// CHECK-NOT: @frozen.m
+// CHECK-NOT: train.update
+module @adam {
+  train.parameter @w normal : tensor<2x3xf32> {external_name = "h.w"}
+  train.parameter @frozen normal : tensor<3xf32> {trainable = false, external_name = "h.frozen"}
+  train.parameter @b normal : tensor<3xf32> {decay = false, external_name = "h.b"}
+  train.state @grad.w gradient : tensor<2x3xf32> {parameter = @w}
+  train.state @grad.b gradient : tensor<3xf32> {parameter = @b}
+  plan.program @apply [] {
+    train.update "adam" states ["m"] scalars ["power"] values [1.0] schedule {
+    ^bb0(%t: tensor<f64>):
+      %one = nn.constant dense<1.0> : tensor<f64>
+      %lr = nn.div %one, %t : tensor<f64>
+      train.yield %lr : tensor<f64>
+    } step {
+    ^bb0(%lr: tensor<f64>, %power: tensor<f64>):
+      %beta = nn.constant dense<0.5> : tensor<f64>
+      %next = nn.mul %power, %beta : tensor<f64>
+      train.yield %next, %lr : tensor<f64>, tensor<f64>
+    } element {
+    ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %m: tensor<f32>, %decay: tensor<f32>, %lr: tensor<f32>):
+      %beta = nn.constant dense<0.5> : tensor<f32>
+      %half = nn.mul %m, %beta : tensor<f32>
+      %m2 = nn.add %half, %g : tensor<f32>
+      %shrink = nn.mul %theta, %decay : tensor<f32>
+      %direction = nn.add %m2, %shrink : tensor<f32>
+      %step = nn.mul %lr, %direction : tensor<f32>
+      %new = nn.sub %theta, %step : tensor<f32>
+      train.yield %new, %m2 : tensor<f32>, tensor<f32>
+    } {clip_norm = 2.0 : f64, weight_decay = 0.1 : f64}
+  }
+}
+
+// -----
+
+// Without clipping the norm is measured all the same; comparisons widen too; f64
+// parameters need no casts.
+// CHECK-LABEL: module @lion
+// CHECK: train.write %{{.*}}, @metric.grad_norm
+// CHECK-NOT: nn.minimum
+// CHECK-NOT: nn.cast
+// CHECK: %[[POSITIVE:.*]] = nn.compare gt %{{.*}}, %{{.*}} : tensor<3xf64> -> tensor<3xi1>
+// CHECK: nn.select %[[POSITIVE]], %{{.*}}, %{{.*}} : tensor<3xi1>, tensor<3xf64>
+// CHECK: train.write %{{.*}}, @w
+module @lion {
+  train.parameter @w normal : tensor<3xf64> {external_name = "w"}
+  train.state @grad.w gradient : tensor<3xf64> {parameter = @w}
+  plan.program @apply [] {
+    train.update "lion" states [] scalars [] values [] schedule {
+    ^bb0(%t: tensor<f64>):
+      train.yield %t : tensor<f64>
+    } step {
+    ^bb0(%lr: tensor<f64>):
+      train.yield %lr : tensor<f64>
+    } element {
+    ^bb0(%theta: tensor<f64>, %g: tensor<f64>, %decay: tensor<f64>, %lr: tensor<f64>):
+      %zero = nn.constant dense<0.0> : tensor<f64>
+      %positive = nn.compare gt %g, %zero : tensor<f64> -> tensor<i1>
+      %minus = nn.neg %lr : tensor<f64>
+      %step = nn.select %positive, %minus, %lr : tensor<i1>, tensor<f64>
+      %new = nn.add %theta, %step : tensor<f64>
+      train.yield %new : tensor<f64>
+    }
+  }
+}
+
+// -----
+
+// No update, no optimizer: nothing changes.
+// CHECK-LABEL: module @predict {
+// CHECK-NOT: train.state
+module @predict {
+  train.parameter @w normal : tensor<3xf64> {external_name = "w"}
+}

@@ -1,0 +1,258 @@
+//===- ModuleTest.cpp - what recipes become -------------------------------===//
+
+#include "test/unit/compiler/recipe/LoadRecipe.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringSet.h"
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+using namespace trainc::test;
+using namespace trainc;
+
+namespace {
+
+int64_t parameterCount(LoadedRecipe &recipe) {
+  int64_t count = 0;
+  for (auto parameter : recipe.all<train::ParameterOp>())
+    count += parameter.getTensorType().getNumElements();
+  return count;
+}
+
+std::vector<std::string> inputsOf(mlir::ArrayAttr names) {
+  std::vector<std::string> result;
+  for (auto name : names.getAsValueRange<mlir::StringAttr>())
+    result.push_back(name.str());
+  return result;
+}
+
+// training-semantics.md 1.8.
+TEST(RecipeModule, ParameterCounts) {
+  std::pair<const char *, int64_t> sizes[] = {{"gpt2-124m", 124439808},
+                                              {"gpt2-355m", 354823168},
+                                              {"gpt2-774m", 774030080},
+                                              {"gpt2-1.5b", 1557611200}};
+  for (auto [name, count] : sizes) {
+    LoadedRecipe recipe = loadReady(name);
+    ASSERT_TRUE(recipe.module) << name << recipe.errors[0];
+    EXPECT_EQ(parameterCount(recipe), count) << name;
+  }
+}
+
+TEST(RecipeModule, EveryReadyRecipeLoads) {
+  unsigned count = 0;
+  for (const auto &entry :
+       std::filesystem::directory_iterator(TRAINC_RECIPES)) {
+    LoadedRecipe recipe = loadFile(entry.path().string());
+    EXPECT_TRUE(recipe.module) << entry.path();
+    ++count;
+  }
+  EXPECT_GE(count, 6u);
+}
+
+TEST(RecipeModule, Attributes) {
+  LoadedRecipe recipe = loadText(
+      kRecipe, {"batch.micro_batches=3", "run.seed=7", "memory.budget=1.5KiB"});
+  ASSERT_TRUE(recipe.module);
+  EXPECT_EQ(recipe.integer("train.sequences"), 2);
+  EXPECT_EQ(recipe.integer("train.length"), 16);
+  EXPECT_EQ(recipe.integer("train.micro_batches"), 3);
+  EXPECT_EQ(recipe.integer("train.seed"), 7);
+  EXPECT_EQ(recipe.integer("train.total_steps"), 110);
+  EXPECT_EQ(recipe.integer("train.ignore_index"), -100);
+  EXPECT_EQ(recipe.integer("train.vocab_size"), 96);
+  EXPECT_EQ(recipe.integer("train.memory_budget_bytes"), 1536);
+  auto text = [&](llvm::StringRef name) {
+    return (*recipe.module)->getAttrOfType<mlir::StringAttr>(name).getValue();
+  };
+  EXPECT_EQ(text("train.name"), "recipe");
+  EXPECT_EQ(text("train.objective"), "causal_lm");
+  EXPECT_EQ(text("train.compute"), "float32");
+  EXPECT_EQ(text("train.external_prefix"), "transformer.");
+  EXPECT_EQ(
+      inputsOf((*recipe.module)
+                   ->getAttrOfType<mlir::ArrayAttr>("train.ignored_buffers")),
+      (std::vector<std::string>{".attn.bias", ".attn.masked_bias",
+                                "lm_head.weight"}));
+  // The text of the recipe holds its overrides and loads to the same module.
+  LoadedRecipe again = loadText(text("train.recipe").str());
+  ASSERT_TRUE(again.module);
+  EXPECT_EQ(again.integer("train.micro_batches"), 3);
+  EXPECT_EQ(again.integer("train.seed"), 7);
+}
+
+// Names, layouts and initialisation of training-semantics.md 1.1 and 6.3.
+TEST(RecipeModule, ParametersAreHuggingFaces) {
+  LoadedRecipe recipe = loadText(kRecipe);
+  ASSERT_TRUE(recipe.module);
+  struct Expected {
+    std::string name;
+    std::vector<int64_t> shape;
+    train::InitKind init;
+    double offset, scale;
+  };
+  auto normal = train::InitKind::Normal, constant = train::InitKind::Constant;
+  double residual = 0.02 / std::sqrt(4.0);
+  std::vector<Expected> expected = {{"wte.weight", {96, 32}, normal, 0, 0.02},
+                                    {"wpe.weight", {16, 32}, normal, 0, 0.02}};
+  for (std::string h : {"h.0.", "h.1."}) {
+    expected.push_back({h + "ln_1.weight", {32}, constant, 1, 0});
+    expected.push_back({h + "ln_1.bias", {32}, constant, 0, 0});
+    expected.push_back({h + "attn.c_attn.weight", {32, 96}, normal, 0, 0.02});
+    expected.push_back({h + "attn.c_attn.bias", {96}, constant, 0, 0});
+    expected.push_back(
+        {h + "attn.c_proj.weight", {32, 32}, normal, 0, residual});
+    expected.push_back({h + "attn.c_proj.bias", {32}, constant, 0, 0});
+    expected.push_back({h + "ln_2.weight", {32}, constant, 1, 0});
+    expected.push_back({h + "ln_2.bias", {32}, constant, 0, 0});
+    expected.push_back({h + "mlp.c_fc.weight", {32, 128}, normal, 0, 0.02});
+    expected.push_back({h + "mlp.c_fc.bias", {128}, constant, 0, 0});
+    expected.push_back(
+        {h + "mlp.c_proj.weight", {128, 32}, normal, 0, residual});
+    expected.push_back({h + "mlp.c_proj.bias", {32}, constant, 0, 0});
+  }
+  expected.push_back({"ln_f.weight", {32}, constant, 1, 0});
+  expected.push_back({"ln_f.bias", {32}, constant, 0, 0});
+  auto parameters = recipe.all<train::ParameterOp>();
+  ASSERT_EQ(parameters.size(), expected.size());
+  for (auto [parameter, e] : llvm::zip(parameters, expected)) {
+    EXPECT_EQ(parameter.getExternalName(), "transformer." + e.name);
+    EXPECT_EQ(parameter.getSymName(), parameter.getExternalName());
+    EXPECT_EQ(parameter.getTensorType().getShape().vec(), e.shape) << e.name;
+    EXPECT_EQ(parameter.getInit(), e.init) << e.name;
+    EXPECT_EQ(parameter.getOffset().convertToDouble(), e.offset) << e.name;
+    EXPECT_NEAR(parameter.getScale().convertToDouble(), e.scale, 1e-15);
+    EXPECT_EQ(parameter.getDecay(), e.shape.size() > 1) << e.name;
+    EXPECT_TRUE(parameter.getTrainable());
+  }
+}
+
+TEST(RecipeModule, StepHasNoiseWhereAsked) {
+  LoadedRecipe recipe = loadText(kRecipe);
+  ASSERT_TRUE(recipe.module);
+  auto step = recipe.all<train::StepOp>().front();
+  EXPECT_EQ(inputsOf(step.getInputs()),
+            (std::vector<std::string>{"inputs", "targets", "control.random"}));
+  // One for the embeddings, two per layer; attention draws its own.
+  auto dropouts = recipe.all<nn::DropoutOp>();
+  auto attentions = recipe.all<nn::AttentionOp>();
+  EXPECT_EQ(dropouts.size(), 5u);
+  llvm::DenseSet<int64_t> streams;
+  for (auto dropout : dropouts) {
+    EXPECT_EQ(dropout.getRate().convertToDouble(), 0.1);
+    EXPECT_EQ(dropout.getBatchRows(), 2u);
+    streams.insert(dropout.getStream());
+  }
+  unsigned noisy = 0;
+  for (auto attention : attentions) {
+    EXPECT_EQ(attention.getMask(), nn::MaskKind::Causal);
+    EXPECT_EQ(attention.getScale().convertToDouble(), 0.25); // 1/√16
+    if (!attention.getCounters())
+      continue;
+    EXPECT_EQ(attention.getDropout().convertToDouble(), 0.1);
+    streams.insert(attention.getStream());
+    ++noisy;
+  }
+  EXPECT_EQ(noisy, 2u); // of the step; those of @prefill have no noise
+  EXPECT_EQ(attentions.size(), 4u);
+  EXPECT_EQ(streams.size(), 7u);
+
+  LoadedRecipe quiet = loadText(kRecipe, {"model.dropout=0"});
+  ASSERT_TRUE(quiet.module);
+  EXPECT_TRUE(quiet.all<nn::DropoutOp>().empty());
+  EXPECT_EQ(inputsOf(quiet.all<train::StepOp>().front().getInputs()),
+            (std::vector<std::string>{"inputs", "targets"}));
+  LoadedRecipe some = loadText(
+      kRecipe, {"model.attention_dropout=0", "model.embedding_dropout=0"});
+  ASSERT_TRUE(some.module);
+  EXPECT_EQ(some.all<nn::DropoutOp>().size(), 4u);
+}
+
+TEST(RecipeModule, LogitsUseTheTokenTable) {
+  auto weightOfLogits = [](LoadedRecipe &recipe) -> std::string {
+    for (auto matmul : recipe.all<nn::MatmulOp>())
+      if (matmul.getTransposeRhs())
+        return matmul.getRhs().getDefiningOp<train::ReadOp>().getSymbol().str();
+    return "";
+  };
+  LoadedRecipe tied = loadText(kRecipe);
+  ASSERT_TRUE(tied.module);
+  EXPECT_EQ(weightOfLogits(tied), "transformer.wte.weight");
+  LoadedRecipe untied = loadText(kRecipe, {"model.tie_embeddings=false"});
+  ASSERT_TRUE(untied.module);
+  EXPECT_EQ(weightOfLogits(untied), "lm_head.weight");
+  EXPECT_EQ(parameterCount(untied), parameterCount(tied) + 96 * 32);
+}
+
+TEST(RecipeModule, LocationsNameLayers) {
+  LoadedRecipe recipe = loadText(kRecipe);
+  ASSERT_TRUE(recipe.module);
+  llvm::StringSet<> names;
+  for (auto matmul : recipe.all<nn::MatmulOp>())
+    if (auto name = llvm::dyn_cast<mlir::NameLoc>(matmul.getLoc()))
+      names.insert(name.getName().getValue());
+  for (llvm::StringRef name :
+       {"gpt2.h.0.attn.c_attn", "gpt2.h.1.attn.c_proj", "gpt2.h.1.mlp.c_fc",
+        "gpt2.h.0.mlp.c_proj", "gpt2.lm_head"})
+    EXPECT_TRUE(names.contains(name)) << name.str();
+}
+
+TEST(RecipeModule, PrefillProjectsOneRow) {
+  LoadedRecipe recipe = loadText(kRecipe);
+  ASSERT_TRUE(recipe.module);
+  auto program = recipe.all<plan::ProgramOp>().front();
+  EXPECT_EQ(program.getSymName(), "prefill");
+  EXPECT_EQ(inputsOf(program.getInputs()),
+            (std::vector<std::string>{"inputs", "control.position"}));
+  unsigned projections = 0;
+  for (auto matmul : program.getOps<nn::MatmulOp>()) {
+    if (!matmul.getTransposeRhs())
+      continue;
+    ++projections;
+    EXPECT_EQ(matmul.getResult().getType().getShape().vec(),
+              (std::vector<int64_t>{1, 96}));
+  }
+  EXPECT_EQ(projections, 1u);
+  auto writes = program.getOps<train::WriteOp>();
+  ASSERT_EQ(std::distance(writes.begin(), writes.end()), 1);
+  EXPECT_EQ((*writes.begin()).getSymbol(), "next_logits");
+}
+
+TEST(RecipeModule, TrainablePatterns) {
+  std::string text = replaced(
+      kRecipe, "num_heads = 2",
+      "num_heads = 2\ntrainable = [\"*.attn.*\", \"transformer.ln_f.*\"]");
+  LoadedRecipe recipe = loadText(text);
+  ASSERT_TRUE(recipe.module);
+  unsigned trainable = 0;
+  for (auto parameter : recipe.all<train::ParameterOp>()) {
+    EXPECT_EQ(parameter.getTrainable(),
+              parameter.getExternalName().contains(".attn.") ||
+                  parameter.getExternalName().contains("ln_f"));
+    trainable += parameter.getTrainable();
+  }
+  EXPECT_EQ(trainable, 10u);
+}
+
+TEST(RecipeModule, CountsFollowNormalize) {
+  for (std::string normalize : {"tokens", "sequences", "padded"}) {
+    LoadedRecipe recipe =
+        loadText(kRecipe, {"objective.normalize=" + normalize});
+    ASSERT_TRUE(recipe.module);
+    auto loss = recipe.all<train::LossOp>().front();
+    EXPECT_EQ(loss.getName(), "causal_lm");
+    EXPECT_EQ(loss.getNormalize(), normalize);
+    auto constant = loss.getCount().getDefiningOp<nn::ConstantOp>();
+    if (normalize == "tokens") {
+      EXPECT_TRUE(loss.getCount().getDefiningOp<nn::ReduceSumOp>());
+      continue;
+    }
+    ASSERT_TRUE(constant);
+    EXPECT_EQ(llvm::cast<mlir::DenseElementsAttr>(constant.getValue())
+                  .getSplatValue<double>(),
+              normalize == "sequences" ? 2 : 32);
+  }
+}
+
+} // namespace

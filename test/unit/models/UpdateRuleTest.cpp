@@ -1,0 +1,252 @@
+//===- UpdateRuleTest.cpp - update rules and schedules by their numbers ---===//
+//
+// Evaluates the regions of train.update with a small interpreter in double and
+// compares with the worked numbers of training-semantics.md. Element rules hold
+// f32 constants, so they agree to about 1e-7.
+//
+//===----------------------------------------------------------------------===//
+
+#include "models/UpdateRule.h"
+
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+using namespace mlir;
+using namespace trainc;
+using namespace trainc::models;
+
+namespace {
+
+/// Values yielded by a region of scalars for `arguments`.
+std::vector<double> evaluate(Region &region, std::vector<double> arguments) {
+  llvm::DenseMap<Value, double> values;
+  Block &block = region.front();
+  EXPECT_EQ(block.getNumArguments(), arguments.size());
+  for (auto [argument, value] : llvm::zip(block.getArguments(), arguments))
+    values[argument] = value;
+  std::vector<double> results;
+  for (Operation &op : block) {
+    auto in = [&](unsigned index) { return values.at(op.getOperand(index)); };
+    auto set = [&](double value) { values[op.getResult(0)] = value; };
+    llvm::TypeSwitch<Operation *>(&op)
+        .Case([&](nn::ConstantOp constant) {
+          set(cast<DenseElementsAttr>(constant.getValue())
+                  .getSplatValue<llvm::APFloat>()
+                  .convertToDouble());
+        })
+        .Case([&](nn::AddOp) { set(in(0) + in(1)); })
+        .Case([&](nn::SubOp) { set(in(0) - in(1)); })
+        .Case([&](nn::MulOp) { set(in(0) * in(1)); })
+        .Case([&](nn::DivOp) { set(in(0) / in(1)); })
+        .Case([&](nn::MinimumOp) { set(std::min(in(0), in(1))); })
+        .Case([&](nn::SqrtOp) { set(std::sqrt(in(0))); })
+        .Case([&](nn::CosOp) { set(std::cos(in(0))); })
+        .Case([&](nn::CompareOp compare) {
+          EXPECT_EQ(compare.getPredicate(), nn::ComparePredicate::LessEqual);
+          set(in(0) <= in(1));
+        })
+        .Case([&](nn::SelectOp) { set(in(0) != 0 ? in(1) : in(2)); })
+        .Case([&](train::YieldOp yield) {
+          for (Value value : yield.getValues())
+            results.push_back(values.at(value));
+        })
+        .Default([](Operation *op) {
+          ADD_FAILURE() << "no rule for " << op->getName().getStringRef().str();
+        });
+  }
+  return results;
+}
+
+/// train.update of an optimizer under a schedule.
+struct Rule {
+  MLIRContext context;
+  OwningOpRef<ModuleOp> module;
+  train::UpdateOp update;
+
+  Rule(llvm::StringRef optimizerName,
+       std::vector<std::pair<std::string, SettingValue>> changes,
+       llvm::StringRef scheduleName, double finalRatio, ScheduleShape shape) {
+    context
+        .loadDialect<nn::NNDialect, train::TrainDialect, plan::PlanDialect>();
+    module = ModuleOp::create(UnknownLoc::get(&context));
+    const Optimizer *optimizer = findEntry(optimizers(), optimizerName);
+    const Schedule *schedule = findEntry(schedules(), scheduleName);
+    Settings optimizerSettings, scheduleSettings;
+    for (const Key &key : optimizer->keys)
+      optimizerSettings.set(key.name, *key.value);
+    for (auto &[key, value] : changes)
+      optimizerSettings.set(key, value);
+    scheduleSettings.set("final_ratio", finalRatio);
+    ModelBuilder model(*module, "test", "");
+    model.beginStep(1, 1);
+    update = buildUpdate(model, *optimizer, optimizerSettings, *schedule,
+                         scheduleSettings, shape, /*clipNorm=*/1.0);
+  }
+
+  double rate(double updateNumber) {
+    return evaluate(update.getSchedule(), {updateNumber}).front();
+  }
+};
+
+/// Relative error; NaN fails.
+void expectClose(double got, double expected, double tolerance,
+                 const std::string &what) {
+  double scale = std::max(std::abs(expected), 1e-300);
+  EXPECT_TRUE(std::abs(got - expected) <= tolerance * scale)
+      << what << ": expected " << expected << ", but got " << got;
+}
+
+/// Runs three updates on the test data of training-semantics.md 4 and compares
+/// the parameters after each step that `expected` lists.
+void expectTrace(Rule &rule, double decay,
+                 std::vector<std::pair<int, std::array<double, 3>>> expected,
+                 double tolerance) {
+  const double gradients[3][3] = {
+      {0.1, -0.2, 0.3}, {-0.05, 0.4, 0.3}, {0.2, 0.1, -0.6}};
+  double theta[3] = {1, -2, 0.5};
+  size_t stateCount = rule.update.getStates().size();
+  std::vector<std::vector<double>> states(3,
+                                          std::vector<double>(stateCount, 0));
+  std::vector<double> scalars;
+  for (auto value : rule.update.getScalarValues().getAsRange<FloatAttr>())
+    scalars.push_back(value.getValueAsDouble());
+  size_t compared = 0;
+  for (int step = 1; step <= 3; ++step) {
+    std::vector<double> arguments = {rule.rate(step)};
+    arguments.insert(arguments.end(), scalars.begin(), scalars.end());
+    std::vector<double> values = evaluate(rule.update.getStep(), arguments);
+    std::vector<double> derived(values.begin() + scalars.size(), values.end());
+    scalars.assign(values.begin(), values.begin() + scalars.size());
+    for (int index = 0; index < 3; ++index) {
+      std::vector<double> element = {theta[index], gradients[step - 1][index]};
+      element.insert(element.end(), states[index].begin(), states[index].end());
+      element.push_back(decay);
+      element.insert(element.end(), derived.begin(), derived.end());
+      std::vector<double> next = evaluate(rule.update.getElement(), element);
+      theta[index] = next[0];
+      states[index].assign(next.begin() + 1, next.end());
+      for (auto &[when, values] : expected)
+        if (when == step) {
+          expectClose(theta[index], values[index], tolerance,
+                      "step " + std::to_string(step) + ", element " +
+                          std::to_string(index));
+          ++compared;
+        }
+    }
+  }
+  EXPECT_EQ(compared, 3 * expected.size());
+}
+
+constexpr ScheduleShape kTenth = {.peak = 0.1};
+
+// 4.1. The published digits bound the tolerance.
+TEST(Optimizers, Sgd) {
+  Rule rule("sgd", {}, "constant", 0, kTenth);
+  expectTrace(rule, 0, {{3, {0.975, -2.03, 0.5}}}, 1e-7);
+}
+
+TEST(Optimizers, Momentum) {
+  Rule rule("momentum", {}, "constant", 0, kTenth);
+  expectTrace(rule, 0,
+              {{1, {0.99, -1.98, 0.47}},
+               {2, {0.986, -2.002, 0.413}},
+               {3, {0.9624, -2.0318, 0.4217}}},
+              1e-7);
+}
+
+TEST(Optimizers, NesterovMomentum) {
+  Rule rule("momentum", {{"nesterov", true}}, "constant", 0, kTenth);
+  expectTrace(rule, 0, {{3, {0.94116, -2.05862, 0.42953}}}, 1e-7);
+}
+
+// 4.2.
+TEST(Optimizers, AdamDefaults) {
+  Rule rule("adam", {}, "constant", 0, {.peak = 1e-3});
+  expectTrace(rule, 0,
+              {{1, {0.9990000001, -1.99900000005, 0.499000000033}},
+               {2, {0.998733663094, -1.99936610357, 0.498000000067}},
+               {3, {0.998075551544, -1.99978175475, 0.498075649396}}},
+              1e-7);
+}
+
+TEST(Optimizers, AdamWithL2) {
+  Rule rule("adam", {{"beta2", 0.95}}, "constant", 0, kTenth);
+  expectTrace(rule, 0.1, {{3, {0.73134090, -1.84361673, 0.29840343}}}, 1e-6);
+}
+
+// 4.3.
+TEST(Optimizers, AdamW) {
+  Rule rule("adamw", {{"beta2", 0.95}}, "constant", 0, kTenth);
+  expectTrace(rule, 0.1,
+              {{1, {0.89000001, -1.88000000, 0.39500000}},
+               {2, {0.85426307, -1.89753740, 0.29105001}},
+               {3, {0.78084595, -1.92028906, 0.29561037}}},
+              1e-6);
+}
+
+TEST(Optimizers, UpdateCarriesItsSettings) {
+  Rule rule("adamw", {{"weight_decay", 0.25}}, "constant", 0, kTenth);
+  EXPECT_EQ(rule.update.getName(), "adamw");
+  EXPECT_EQ(rule.update.getWeightDecay().convertToDouble(), 0.25);
+  EXPECT_EQ(rule.update.getClipNorm().convertToDouble(), 1.0);
+  EXPECT_EQ(rule.update.getStates().size(), 2u);
+  EXPECT_EQ(rule.update.getScalars().size(), 2u);
+}
+
+// 6.1's table: w = 10, T = 110, η = 1e-3, η_min = 1e-4.
+constexpr ScheduleShape kTable = {.peak = 1e-3, .warmup = 10, .total = 110};
+
+void expectRates(Rule &rule, std::vector<std::pair<double, double>> rates) {
+  for (auto [update, rate] : rates)
+    expectClose(rule.rate(update), rate, 1e-8,
+                "update " + std::to_string(update));
+}
+
+TEST(Schedules, Cosine) {
+  Rule rule("sgd", {}, "cosine", 0.1, kTable);
+  expectRates(rule, {{1, 1e-4},
+                     {5, 5e-4},
+                     {10, 1e-3},
+                     {35, 8.68198052e-4},
+                     {60, 5.5e-4},
+                     {110, 1e-4},
+                     {120, 1e-4}});
+}
+
+TEST(Schedules, CosineToZero) {
+  Rule rule("sgd", {}, "cosine", 0.0, kTable);
+  expectRates(rule, {{35, 8.53553391e-4}, {60, 5e-4}});
+  EXPECT_LE(std::abs(rule.rate(110)), 1e-18);
+  // Not 2.4e-5 as where the cosine rises again (trap 25).
+  EXPECT_LE(std::abs(rule.rate(120)), 1e-18);
+}
+
+TEST(Schedules, Linear) {
+  Rule rule("sgd", {}, "linear", 0.1, kTable);
+  expectRates(rule, {{1, 1e-4},
+                     {5, 5e-4},
+                     {10, 1e-3},
+                     {35, 7.75e-4},
+                     {60, 5.5e-4},
+                     {110, 1e-4},
+                     {120, 1e-4}});
+}
+
+TEST(Schedules, Constant) {
+  Rule rule("sgd", {}, "constant", 0.0,
+            {.peak = 1e-3, .warmup = 10, .total = 0});
+  expectRates(rule,
+              {{1, 1e-4}, {5, 5e-4}, {10, 1e-3}, {11, 1e-3}, {1e6, 1e-3}});
+}
+
+TEST(Schedules, WarmupOfTheWholeLengthEndsAtThePeak) {
+  Rule rule("sgd", {}, "cosine", 0.1,
+            {.peak = 1e-3, .warmup = 10, .total = 10});
+  expectRates(rule, {{1, 1e-4}, {10, 1e-3}, {11, 1e-3}});
+}
+
+} // namespace
