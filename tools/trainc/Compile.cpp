@@ -32,17 +32,16 @@ int writeFile(const std::string &path, llvm::StringRef bytes) {
                                     : 0;
   }
   std::string temporary = fmt::format("{}.tmp-{}", path, getpid());
-  std::error_code error;
-  {
-    llvm::raw_fd_ostream out(temporary, error);
-    if (!error) {
-      out << bytes;
-      out.flush();
-      error = out.error();
-      if (!error && fsync(out.get_fd()) != 0)
-        error = std::error_code(errno, std::generic_category());
-      out.clear_error();
-    }
+  int descriptor = -1;
+  std::error_code error = llvm::sys::fs::openFileForWrite(temporary, descriptor);
+  if (!error) {
+    llvm::raw_fd_ostream out(descriptor, /*shouldClose=*/true);
+    out << bytes;
+    out.flush();
+    error = out.error();
+    if (!error && fsync(descriptor) != 0)
+      error = std::error_code(errno, std::generic_category());
+    out.clear_error();
   }
   if (!error)
     error = llvm::sys::fs::rename(temporary, path);
