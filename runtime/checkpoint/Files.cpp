@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -212,6 +213,40 @@ Status syncFolder(const std::string &folder) {
                       : Status();
   close(descriptor);
   return status;
+}
+
+//===----------------------------------------------------------------------===//
+// Locking
+//===----------------------------------------------------------------------===//
+
+FolderLock::FolderLock(FolderLock &&other) noexcept {
+  *this = std::move(other);
+}
+
+FolderLock &FolderLock::operator=(FolderLock &&other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  return *this;
+}
+
+FolderLock::~FolderLock() {
+  if (descriptor_ >= 0)
+    close(descriptor_);
+}
+
+Result<FolderLock> FolderLock::take(const std::string &folder) {
+  FolderLock lock;
+  lock.descriptor_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock.descriptor_ < 0)
+    return systemError(folder, "open the folder");
+  if (flock(lock.descriptor_, LOCK_EX | LOCK_NB) == 0)
+    return lock;
+  if (errno == EWOULDBLOCK)
+    return Status::user(fmt::format(
+        "{}: expected a folder that no other process writes to, but got one in "
+        "use; wait for the other run, or choose another folder",
+        folder));
+  // Some network file systems have no locks; the run is then the user's care.
+  return lock;
 }
 
 } // namespace trainc

@@ -83,6 +83,23 @@ Result<std::string> readWholeFile(const std::string &path);
 /// Makes renames and new names in `folder` durable.
 Status syncFolder(const std::string &folder);
 
+/// Keeps other processes that ask for the same folder out, as long as the
+/// object or the process lives.
+class FolderLock {
+public:
+  FolderLock() = default;
+  FolderLock(FolderLock &&other) noexcept;
+  FolderLock &operator=(FolderLock &&other) noexcept;
+  ~FolderLock();
+
+  /// User error when another process holds `folder`.
+  static Result<FolderLock> take(const std::string &folder);
+  bool held() const { return descriptor_ >= 0; }
+
+private:
+  int descriptor_ = -1;
+};
+
 /// Folder part of a path ("." if it has none).
 std::string parentFolder(const std::string &path);
 

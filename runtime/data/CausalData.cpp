@@ -43,8 +43,10 @@ Status CausalData::fill(uint64_t step, uint32_t micro_batch,
   uint64_t first =
       examplesBefore(step) + uint64_t(micro_batch) * options_.sequences;
   for (const InputSlot &slot : slots) {
-    bool targets = slot.name == "targets";
-    if (!targets && slot.name != "inputs")
+    // A program with shapes of its own asks for "<program>.inputs".
+    std::string_view name = slot.name.substr(slot.name.rfind('.') + 1);
+    bool targets = name == "targets";
+    if (!targets && name != "inputs")
       return Status::user(fmt::format(
           "expected the inputs 'inputs' and 'targets' of causal_lm, but got a "
           "plan that wants '{}'; this trainrun has no data for it",

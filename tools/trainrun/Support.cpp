@@ -71,10 +71,11 @@ std::vector<NamedTensor> gradientTensors(Session &session) {
     const abi::Variable &variable = plan.variable(i);
     if (variable.role() != abi::Role::Gradient)
       continue;
-    std::string_view name = externalName(variable);
-    if (std::optional<size_t> parameter =
-            plan.findVariable(view(variable.parameter())))
+    std::string_view name = view(variable.parameter());
+    if (std::optional<size_t> parameter = plan.findVariable(name))
       name = externalName(plan.variable(*parameter));
+    else if (name.empty())
+      name = externalName(variable);
     tensors.push_back(tensorOf(session, i, name));
   }
   return tensors;

@@ -7,6 +7,7 @@
 
 #include "tools/trainrun/Commands.h"
 
+#include "runtime/checkpoint/Files.h"
 #include "runtime/core/Log.h"
 #include "runtime/core/ProcessMemory.h"
 #include "runtime/step/StepLoop.h"
@@ -71,6 +72,7 @@ private:
   Status checkOptions() const;
   Status restore();
   Status openAllData();
+  Status lockFolder();
   Status createFolder();
   Status evaluate(double &loss);
   Status save();
@@ -89,6 +91,7 @@ private:
   std::unique_ptr<CausalData> data_, eval_data_;
   TrainingTensors tensors_;
   TrainingState state_;
+  FolderLock lock_;
   MetricsFile metrics_;
   uint64_t last_step_ = 0;
   uint64_t first_step_ = 0; ///< steps done before this process
@@ -195,6 +198,14 @@ Status Run::openAllData() {
   return {};
 }
 
+Status Run::lockFolder() {
+  Result<FolderLock> lock = FolderLock::take(options_.run);
+  if (!lock.ok())
+    return lock.status();
+  lock_ = std::move(*lock);
+  return {};
+}
+
 Status Run::createFolder() {
   std::error_code error;
   fs::create_directories(options_.run, error);
@@ -202,6 +213,8 @@ Status Run::createFolder() {
     return Status::user(
         fmt::format("{}: expected a folder that can be made, but got: {}",
                     options_.run, error.message()));
+  if (!lock_.held())
+    TRAINC_RETURN_IF_ERROR(lockFolder());
   // Leftovers of an interrupted run.
   TRAINC_RETURN_IF_ERROR(pruneCheckpoints(options_.run, 0));
   Result<MetricsFile> metrics =
@@ -214,6 +227,9 @@ Status Run::createFolder() {
 
 Status Run::prepare() {
   TRAINC_RETURN_IF_ERROR(checkOptions());
+  std::error_code error;
+  if (fs::exists(options_.run, error))
+    TRAINC_RETURN_IF_ERROR(lockFolder());
   Result<std::unique_ptr<Session>> session =
       Session::open(options_.plan, {options_.threads, {}});
   if (!session.ok())

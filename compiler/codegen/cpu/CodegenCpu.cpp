@@ -63,8 +63,14 @@ void buildCodegenCpuPipeline(OpPassManager &pm,
   OpPassManager &kernel = pm.nest<ModuleOp>();
   OpPassManager &function = kernel.nest<func::FuncOp>();
   function.addPass(createForallToForLoopPass());
-  if (!options.reference)
+  if (!options.reference) {
+    // Equal views become one value, by which a product finds its fill.
+    function.addPass(createCSEPass());
+    LowerContractionsOptions contractions;
+    contractions.cpu = options.cpu;
+    function.addPass(createLowerContractions(contractions));
     function.addPass(createAttachFastMath());
+  }
   function.addPass(createLowerLinalgToLoops());
   function.addPass(createExpandMath());
   kernel.addPass(createAssignScratch());

@@ -16,6 +16,20 @@ def OutlineKernelFunctions : Pass<"trainc-outline-kernel-functions", "::mlir::Mo
                            "::mlir::affine::AffineDialect", "::mlir::scf::SCFDialect"];
 }
 
+def LowerContractions : Pass<"trainc-lower-contractions", "::mlir::func::FuncOp"> {
+  let summary = "Turn matrix products on buffers into packed micro-kernels";
+  let description = [{
+    A linalg operation `C += A * B` with one reduction, on f32 or f64 buffers of any
+    layout with a contiguous dimension, becomes loops around a register tile in the
+    vector dialect; packed panels are temporaries. A linalg.fill with zero just before
+    it is folded. Small or strided products are left alone.
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::vector::VectorDialect"];
+  let options = [Option<"cpu", "cpu", "std::string", /*default=*/"\"\"",
+                        "LLVM's name of the CPU to compile for; empty: this machine's">];
+}
+
 def AttachFastMath : Pass<"trainc-attach-fast-math", "::mlir::func::FuncOp"> {
   let summary = "Allow fused multiply-add everywhere and reassociation in reductions";
   let description = [{

@@ -25,7 +25,10 @@ protected:
     plan_ = writePlan("p.plan", *makePlan());
     data_ = writeTokens("t", randomTokens(103, 5));
   }
-  pid_t start(std::vector<std::string> arguments) {
+  /// Starts trainrun with stdout and stderr in files `out` and `err`.
+  pid_t start(std::vector<std::string> arguments, const char *out_name = "out",
+              const char *err_name = "err") {
+    std::string out_path = path(out_name), err_path = path(err_name);
     arguments.insert(arguments.begin(), TRAINRUN_BINARY);
     std::vector<char *> pointers;
     for (std::string &argument : arguments)
@@ -33,8 +36,8 @@ protected:
     pointers.push_back(nullptr);
     pid_t child = fork();
     if (child == 0) {
-      int out = open(path("out").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-      int err = open(path("err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+      int out = open(out_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+      int err = open(err_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
       dup2(out, 1);
       dup2(err, 2);
       execv(TRAINRUN_BINARY, pointers.data());
@@ -94,13 +97,16 @@ TEST_F(ProcessTest, EveryCommandHasHelpWithTwoExamples) {
 }
 
 TEST_F(ProcessTest, CtrlCSavesAndSaysHowToContinue) {
-  pid_t child = start(train("run", 1'000'000'000));
+  pid_t child = start(train("run", 1'000'000'000), "long.out", "long.err");
   for (int i = 0; i < 1000 && !fs::exists(path("run/metrics.jsonl")); ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  // Meanwhile nobody else may write there.
+  EXPECT_EQ(run(train("run", 5, {"--resume"})), 1);
+  EXPECT_NE(errors().find("in use"), std::string::npos) << errors();
   kill(child, SIGINT);
   EXPECT_EQ(wait(child), 128 + SIGINT);
-  EXPECT_NE(readText(path("out")).find("--resume"), std::string::npos);
+  EXPECT_NE(readText(path("long.out")).find("--resume"), std::string::npos);
   size_t steps = readLines(path("run/metrics.jsonl")).size();
   ASSERT_GT(steps, 0u);
   EXPECT_TRUE(fs::exists(

@@ -156,7 +156,7 @@ protected:
     std::vector<InputSlot> slots = {
         {"targets", abi::ElementType::I32, shape_,
          std::as_writable_bytes(std::span(targets_))},
-        {"inputs", abi::ElementType::I32, shape_,
+        {"evaluate.inputs", abi::ElementType::I32, shape_,
          std::as_writable_bytes(std::span(inputs_))}};
     return data.fill(step, micro_batch, slots);
   }

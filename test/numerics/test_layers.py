@@ -1,0 +1,92 @@
+# RUN: %python %s
+"""Matrix products, embeddings, layer normalisation and attention."""
+
+import numpy as np
+
+import references as ref
+from harness import COUNTERS, Case, Failures, main, normal, run, tensor
+
+
+def matmuls(m, k, n, batch=()):
+    for ta in (False, True):
+        for tb in (False, True):
+            a, b = (*batch, *((k, m) if ta else (m, k))), (*batch, *((n, k) if tb else (k, n)))
+            flags = " ".join((["transpose_lhs"] if ta else []) + (["transpose_rhs"] if tb else []))
+            text = f"%y = nn.matmul %a, %b {flags} : {tensor(a)}, {tensor(b)} -> {tensor((*batch, m, n))}"
+            yield Case("matmul_" + "nt"[ta] + "nt"[tb], {"a": (a, normal), "b": (b, normal)}, text,
+                       (*batch, m, n),
+                       lambda a, b, ta=ta, tb=tb: (np.swapaxes(a, -1, -2) if ta else a)
+                       @ (np.swapaxes(b, -1, -2) if tb else b))
+    # A weight used twice: gradients add.
+    a = (*batch, m, k)
+    if m == k:
+        yield Case("matmul_square", {"a": (a, normal)},
+                   f"%y = nn.matmul %a, %a : {tensor(a)}, {tensor(a)} -> {tensor(a)}", a,
+                   lambda a: a @ a)
+
+
+def embeddings(rng, rows, vocabulary, channels):
+    ids = rng.integers(0, vocabulary, rows).astype(np.int32)
+    ids[-1] = ids[0]  # a repeated row
+    result = (*rows_shape(rows), channels)
+    text = (f"%y = nn.embedding %table, %inputs : {tensor((vocabulary, channels))}, "
+            f"{tensor(rows_shape(rows), 'i32')} -> {tensor(result)}")
+    case = Case("embedding", {"table": ((vocabulary, channels), normal)}, text, result,
+                lambda table: table[ids])
+    return [case], [("inputs", tensor(rows_shape(rows), "i32"))], {"inputs": ids}
+
+
+def rows_shape(rows):
+    return rows if isinstance(rows, tuple) else (rows,)
+
+
+def norms(shape):
+    c = shape[-1]
+    t, v, s = tensor(shape), tensor((c,)), tensor(shape[:-1])
+    text = f"%y, %mean, %rstd = nn.layer_norm %x, %weight, %bias {{epsilon = 1.0e-2 : f64}} : {t}, {v} -> {s}"
+    yield Case("layer_norm", {"x": (shape, normal), "weight": ((c,), normal), "bias": ((c,), normal)},
+               text, shape, lambda x, weight, bias: ref.layer_norm(x, weight, bias, 1e-2))
+    yield Case("layer_norm_frozen_weight",
+               {"x": (shape, normal), "weight": ((c,), normal, False), "bias": ((c,), normal, False)},
+               text, shape, lambda x, weight, bias: ref.layer_norm(x, weight, bias, 1e-2))
+    yield Case("layer_norm_frozen_input",
+               {"x": (shape, normal, False), "weight": ((c,), normal), "bias": ((c,), normal)},
+               text, shape, lambda x, weight, bias: ref.layer_norm(x, weight, bias, 1e-2))
+
+
+def attention(name, b, tq, tk, h, d, mask, extra="", operands="", **options):
+    q, k = (b, tq, h, d), (b, tk, h, d)
+    text = (f"%y, %lse = nn.attention {mask} %q, %k, %v {operands} {{scale = 0.7 : f64{extra}}} : "
+            f"{tensor(q)}, {tensor(k)} -> {tensor((b, h, tq))}")
+    return Case(name, {"q": (q, normal), "k": (k, normal), "v": (k, normal)}, text, q,
+                lambda q, k, v: ref.attention(q, k, v, 0.7, mask, **options),
+                forward="counters" not in options)
+
+
+def test():
+    failures = Failures()
+    for m, k, n, batch in [(1, 1, 1, ()), (3, 3, 3, ()), (5, 7, 3, ()), (1, 9, 4, ()),
+                           (33, 2, 17, ()), (3, 5, 4, (2,)), (1, 3, 1, (2, 3))]:
+        failures += [f"m={m} k={k} n={n} {f}" for f in run(list(matmuls(m, k, n, batch)))]
+    rng = np.random.default_rng(5)
+    for rows, vocabulary, channels in [(1, 1, 1), (7, 3, 5), (40, 11, 1)]:
+        failures += run(*embeddings(rng, rows, vocabulary, channels))
+    for shape in [(1, 2), (3, 7), (2, 3, 5), (9, 33)]:
+        failures += [f"{shape} {f}" for f in run(list(norms(shape)))]
+    for b, t, h, d in [(1, 1, 1, 1), (2, 5, 3, 4), (1, 9, 2, 3)]:
+        cases = [attention("attention_none", b, t, t, h, d, "none"),
+                 attention("attention_cross", b, t, t + 2, h, d, "none"),
+                 attention("attention_causal", b, t, t, h, d, "causal"),
+                 attention("attention_window", b, t, t, h, d, "window", ", window = 2 : i64",
+                           window=2)]
+        failures += [f"B={b} T={t} {f}" for f in run(cases)]
+    noisy = attention("attention_dropout", 2, 5, 5, 3, 4, "causal",
+                      ", dropout = 0.3 : f64, stream = 9 : i64",
+                      "counters %control_random : tensor<3xi64>", counters=COUNTERS, stream=9,
+                      rate=0.3)
+    failures += run([noisy], [("control.random", "tensor<3xi64>")])
+    return failures
+
+
+if __name__ == "__main__":
+    main(test)

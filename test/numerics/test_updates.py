@@ -1,0 +1,252 @@
+# RUN: %python %s
+"""Update rules, clipping, schedules, micro-batches and start values.
+
+The rules are those of recipes: train.update is taken from the recipe stage's
+output and put beside three-element parameters, whose gradient is whatever the
+test says (the loss is Σ gradient·θ). Wanted numbers are those published in
+training-semantics.md, section by section.
+"""
+
+import os
+import re
+import subprocess
+import tempfile
+
+import numpy as np
+
+import references as ref
+import runtime
+from harness import TARGETS, Failures, main
+
+THETA = (1.0, -2.0, 0.5)
+GRADIENTS = ((0.1, -0.2, 0.3), (-0.05, 0.4, 0.3), (0.2, 0.1, -0.6))
+
+RECIPE = """[model]
+family = "gpt2"
+vocab_size = 11
+max_positions = 4
+hidden_size = 4
+num_layers = 1
+num_heads = 1
+[objective]
+name = "causal_lm"
+[batch]
+sequences = 1
+length = 4
+[optimizer]
+{optimizer}
+[schedule]
+{schedule}
+[run]
+seed = 1
+"""
+
+
+def update_text(folder, optimizer, schedule='name = "constant"\ntotal_steps = 10'):
+    """The train.update of a recipe, as text."""
+    path = os.path.join(folder, "recipe.toml")
+    with open(path, "w") as file:
+        file.write(RECIPE.format(optimizer=optimizer, schedule=schedule))
+    command = [os.path.join(os.environ["TRAINC_TOOLS_DIR"], "trainc"), "compile", path,
+               "--stop-after", "recipe", "-o", "-"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = result.stdout.splitlines()
+    first = next(i for i, line in enumerate(lines) if "train.update" in line)
+    indent = re.match(r" *", lines[first]).group(0)
+    last = next(i for i in range(first + 1, len(lines))
+                if lines[i].startswith(indent + "}") and not lines[i].rstrip().endswith("{"))
+    return "\n".join(lines[first:last + 1])
+
+
+def module(update, tensors, micro_batches=1):
+    """Parameters name -> shape in f32, each with its gradient as frozen parameter
+    `given.<name>`; the loss's count is `given.count`'s value."""
+    text = [f'module attributes {{train.name = "updates", train.sequences = 1 : i64, '
+            f"train.length = 1 : i64, train.micro_batches = {micro_batches} : i64, "
+            f"train.seed = 1 : i64, train.total_steps = 10 : i64, train.vocab_size = 11 : i64, "
+            f'train.ignore_index = -100 : i64, train.objective = "causal_lm"}} {{']
+    body, total = [], None
+    for name, size in tensors.items():
+        t = f"tensor<{size}xf32>"
+        text.append(f'  train.parameter @{name} constant : {t} {{external_name = "{name}"}}')
+        text.append(f'  train.parameter @given.{name} constant : {t} '
+                    f'{{external_name = "given.{name}", trainable = false}}')
+        body += [f"    %{name} = train.read @{name} : {t}",
+                 f"    %g{name} = train.read @given.{name} : {t}",
+                 f"    %p{name} = nn.mul %{name}, %g{name} : {t}",
+                 f"    %s{name} = nn.reduce_sum %p{name} [0] : {t} -> tensor<f64>"]
+        if total:
+            body.append(f"    %t{name} = nn.add {total}, %s{name} : tensor<f64>")
+        total = f"%t{name}" if total else f"%s{name}"
+    body += ["    %float = nn.cast %targets : tensor<1xi32> -> tensor<1xf64>",
+             "    %number = nn.reshape %float : tensor<1xf64> -> tensor<f64>",
+             f'    train.loss "given" {total}, %number : tensor<f64>', "    train.gradient"]
+    text += ['  train.step @step ["targets"] {', "  ^bb0(%targets: tensor<1xi32>):", *body,
+             update, "  }", "}"]
+    return "\n".join(text) + "\n"
+
+
+class Run:
+    def __init__(self, folder, update, tensors, target, micro_batches=1):
+        path = os.path.join(folder, "update.plan")
+        runtime.compile_plan(module(update, tensors, micro_batches), path, target)
+        self.session = runtime.Session(path)
+        self.session.set("control.random", (1, 0, 0))
+        self.session.run("initialize")
+
+    def micro_batch(self, program, index, gradients, count):
+        for name, value in gradients.items():
+            self.session.set("given." + name, value)
+        self.session.set("targets", [count])
+        self.session.set("control.micro_batch", index)
+        self.session.run(program)
+
+    def step(self, gradients):
+        self.micro_batch("count", 0, gradients, 1)
+        self.micro_batch("accumulate", 0, gradients, 1)
+        self.session.run("apply")
+
+
+# name: (recipe, θ after each step that is published, {state: value after the last})
+TRACES = {
+    # 4.1
+    "sgd": ('name = "sgd"\nlearning_rate = 0.1', {3: (0.975, -2.03, 0.5)}, {}),
+    "momentum": ('name = "momentum"\nlearning_rate = 0.1\nmomentum = 0.9',
+                 {1: (0.99, -1.98, 0.47), 2: (0.986, -2.002, 0.413), 3: (0.9624, -2.0318, 0.4217)},
+                 {}),
+    # 4.2
+    "adam": ('name = "adam"\nlearning_rate = 1e-3\nbeta1 = 0.9\nbeta2 = 0.999\nepsilon = 1e-8',
+             {1: (0.9990000001, -1.99900000005, 0.499000000033),
+              2: (0.998733663094, -1.99936610357, 0.498000000067),
+              3: (0.998075551544, -1.99978175475, 0.498075649396)},
+             {"m": (0.0236, 0.0298, -0.0087),
+              "v": (5.247751e-5, 2.0976004e-4, 5.3973009e-4)}),
+    "adam_beta2": ('name = "adam"\nlearning_rate = 0.1\nbeta1 = 0.9\nbeta2 = 0.95\nepsilon = 1e-8',
+                   {1: (0.90000001, -1.9, 0.4), 2: (0.87316307, -1.9363374, 0.30000001),
+                    3: (0.80828858, -1.97806444, 0.30747087)}, {}),
+    # 4.3
+    "adamw": ('name = "adamw"\nlearning_rate = 0.1\nbeta1 = 0.9\nbeta2 = 0.95\nepsilon = 1e-8\n'
+              "weight_decay = 0.1",
+              {1: (0.89000001, -1.88, 0.395), 2: (0.85426307, -1.8975374, 0.29105001),
+               3: (0.78084595, -1.92028906, 0.29561037)}, {}),
+}
+
+
+def test_traces(folder, target, failures):
+    for name, (recipe, thetas, states) in TRACES.items():
+        run = Run(folder, update_text(folder, recipe), {"w": 3}, target)
+        run.session.set("w", THETA)
+        for step, gradient in enumerate(GRADIENTS, 1):
+            run.step({"w": gradient})
+            if step in thetas:
+                failures.check(f"[{target}] {name} step {step}", run.session.variable("w"),
+                               thetas[step], 1e-6)
+        for state, want in states.items():
+            failures.check(f"[{target}] {name} state {state}", run.session.variable("w." + state),
+                           want, 1e-6)
+        if float(run.session.variable("optimizer.updates")) != 3:
+            failures.append(f"[{target}] {name}: expected 3 updates, but got "
+                            f"{run.session.variable('optimizer.updates')}")
+
+
+def test_clipping(folder, target, failures):
+    update = update_text(folder, 'name = "sgd"\nlearning_rate = 1.0\nclip_norm = 1.0')
+    run = Run(folder, update, {"a": 2, "b": 2}, target)
+    # 4.6: over all gradients as one vector.
+    run.step({"a": (3, 4), "b": (0, 12)})
+    failures.check(f"[{target}] norm", run.session.variable("metric.grad_norm"), 13.0, 1e-12)
+    failures.check(f"[{target}] clipped a", -run.session.variable("a"),
+                   (0.2307692130, 0.3076922840), 1e-6)
+    failures.check(f"[{target}] clipped b", -run.session.variable("b"), (0, 0.9230768521), 1e-6)
+    run.session.set("a", (0, 0))
+    run.step({"a": (0.3, 0.4), "b": (0, 0)})
+    failures.check(f"[{target}] below the bound", -run.session.variable("a"), (0.3, 0.4), 1e-6)
+
+
+def test_schedules(folder, target, failures):
+    # 6.1: warm-up 10, total 110, η = 1e-3, η_min = 1e-4.
+    common = "warmup_steps = 10\ntotal_steps = 110\n"
+    wanted = {
+        "cosine": {5: 5e-4, 10: 1e-3, 35: 8.68198052e-4, 60: 5.5e-4, 110: 1e-4, 120: 1e-4},
+        "linear": {5: 5e-4, 10: 1e-3, 35: 7.75e-4, 60: 5.5e-4, 110: 1e-4, 120: 1e-4},
+    }
+    for name, rates in wanted.items():
+        update = update_text(folder, 'name = "sgd"\nlearning_rate = 1e-3',
+                             f'name = "{name}"\nfinal_ratio = 0.1\n{common}')
+        run = Run(folder, update, {"w": 3}, target)
+        for step in range(1, 121):
+            run.session.run("apply")
+            if step in rates:
+                failures.check(f"[{target}] {name} at {step}",
+                               run.session.variable("metric.learning_rate"), rates[step], 1e-8)
+
+
+def test_micro_batches(folder, target, failures):
+    # 3.1: the sum over all micro-batches divided by the count over all of them.
+    update = update_text(folder, 'name = "sgd"\nlearning_rate = 1.0')
+    run = Run(folder, update, {"w": 3}, target, micro_batches=3)
+    counts = (2, 0, 6)
+    for _ in range(2):  # the second step must not see the first one's sums
+        run.session.set("w", THETA)
+        for program in ("count", "accumulate"):
+            for i, (gradient, count) in enumerate(zip(GRADIENTS, counts)):
+                run.micro_batch(program, i, {"w": gradient}, count)
+        want = np.sum(GRADIENTS, axis=0) / sum(counts)
+        failures.check(f"[{target}] gradient of 3 micro-batches", run.session.variable("grad.w"),
+                       want, 1e-6)
+        failures.check(f"[{target}] sum of 3 micro-batches", run.session.variable("loss.given.sum"),
+                       float(np.sum(GRADIENTS, axis=0) @ np.array(THETA)), 1e-6)
+        failures.check(f"[{target}] count", run.session.variable("loss.given.count"), 8.0, 0.0)
+    for program in ("count", "accumulate"):
+        for i in range(3):
+            run.micro_batch(program, i, {"w": GRADIENTS[i]}, 0)
+    if np.any(run.session.variable("grad.w") != 0):
+        failures.append(f"[{target}] expected no gradient where nothing counts, but got "
+                        f"{run.session.variable('grad.w')}")
+
+
+def stream(name):
+    value = 0xCBF29CE484222325
+    for byte in name.encode():
+        value = ((value ^ byte) * 0x100000001B3) % 2**64
+    return value & 0x7FFFFFFF
+
+
+def test_start_values(folder, target, failures):
+    text = ["module attributes {train.seed = 1 : i64} {"]
+    wanted = {}
+    seed = 0xFEDCBA987654321
+    for kind, offset, scale in [("normal", 0.5, 0.02), ("uniform", -1.0, 2.0)]:
+        for element, tolerance in [("f32", 1e-6), ("f64", 1e-12)]:
+            name = f"h.{kind}.{element}"
+            text.append(f"  train.parameter @{name} {kind} : tensor<7x9x{element}> {{offset = {offset} "
+                        f': f64, scale = {scale} : f64, external_name = "{name}"}}')
+            wanted[name] = (ref.random(kind, (7, 9), (seed, 0, 0), stream(name), offset, scale),
+                            tolerance)
+    text += ['  train.parameter @ones constant : tensor<3xf32> {offset = 1.0 : f64, external_name = "ones"}']
+    wanted["ones"] = (np.ones(3), 0.0)
+    text += ['  train.step @step [] {', '    %x = train.read @ones : tensor<3xf32>']
+    text += ["    %sum = nn.reduce_sum %x [0] : tensor<3xf32> -> tensor<f64>",
+             "    %n = nn.constant dense<1.0> : tensor<f64>",
+             '    train.loss "l" %sum, %n : tensor<f64>', "  }", "}"]
+    path = os.path.join(folder, "start.plan")
+    runtime.compile_plan("\n".join(text) + "\n", path, target)
+    session = runtime.Session(path)
+    session.set("control.random", (seed, 0, 0))
+    session.run("initialize")
+    for name, (want, tolerance) in wanted.items():
+        failures.check(f"[{target}] start of {name}", session.variable(name), want, tolerance)
+
+
+def test():
+    failures = Failures()
+    for target in TARGETS:
+        for part in (test_start_values, test_micro_batches, test_clipping, test_traces,
+                     test_schedules):
+            with tempfile.TemporaryDirectory() as folder:
+                part(folder, target, failures)
+    return failures
+
+
+if __name__ == "__main__":
+    main(test)
