@@ -14,8 +14,8 @@
 namespace trainc::trainrun {
 
 /// Memory of the process besides arenas, scratch, plan and data: code,
-/// libraries, stacks and buffers of file output. Measured at 10 to 20 MiB.
-inline constexpr uint64_t kProcessOverheadBytes = uint64_t(24) << 20;
+/// libraries, stacks and buffers of file output. Measured at 5 to 7 MiB.
+inline constexpr uint64_t kProcessOverheadBytes = uint64_t(12) << 20;
 
 /// "AMD EPYC 9R14", or "cpu" where the system does not say.
 std::string deviceName();

@@ -180,8 +180,11 @@ static void printVariant(const abi::Variant &variant) {
 static void printTables(const Plan &plan) {
   const abi::Plan &table = plan.table();
   const abi::Batch &batch = *table.batch();
-  fmt::print("{}, {} by {}, schema {}\n", view(table.name()),
-             view(batch.objective()), view(table.producer()),
+  auto orNone = [](std::string_view name) {
+    return name.empty() ? std::string_view("(unnamed)") : name;
+  };
+  fmt::print("{}, {} by {}, schema {}\n", orNone(view(table.name())),
+             orNone(view(batch.objective())), view(table.producer()),
              table.schema_version());
   fmt::print("batch       {} micro-batches of {} x {} tokens, {} steps, "
              "vocabulary {}\n",
