@@ -84,13 +84,13 @@ static std::string describeDefault(const Key &key) {
   if (!key.value)
     return "";
   if (const auto *value = std::get_if<int64_t>(&*key.value))
-    return "`" + std::to_string(*value) + "`";
+    return ("`" + llvm::Twine(*value) + "`").str();
   if (const auto *value = std::get_if<double>(&*key.value))
-    return "`" + formatNumber(*value) + "`";
+    return ("`" + llvm::Twine(formatNumber(*value)) + "`").str();
   if (const auto *value = std::get_if<bool>(&*key.value))
     return *value ? "`true`" : "`false`";
   if (const auto *value = std::get_if<std::string>(&*key.value))
-    return "`\"" + *value + "\"`";
+    return ("`\"" + llvm::Twine(*value) + "\"`").str();
   return "";
 }
 
