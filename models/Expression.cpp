@@ -25,6 +25,15 @@ Expression operator-(Expression operand) { return operand.unary<nn::NegOp>(); }
 Expression sqrt(Expression operand) { return operand.unary<nn::SqrtOp>(); }
 Expression cos(Expression operand) { return operand.unary<nn::CosOp>(); }
 
+Expression sign(Expression operand) {
+  Expression zero = operand.constant(0);
+  Expression negative =
+      select(operand.compare(nn::ComparePredicate::Less, zero),
+             operand.constant(-1), zero);
+  return select(operand.compare(nn::ComparePredicate::Greater, zero),
+                operand.constant(1), negative);
+}
+
 Expression select(Value condition, Expression onTrue, Expression onFalse) {
   OpBuilder &builder = *onTrue.builder_;
   return {builder, nn::SelectOp::create(builder, condition.getLoc(), condition,

@@ -43,6 +43,8 @@ private:
 Expression operator-(Expression operand);
 Expression sqrt(Expression operand);
 Expression cos(Expression operand);
+/// 1, 0 or -1; 0 for NaN.
+Expression sign(Expression operand);
 /// condition ? onTrue : onFalse; both are computed.
 Expression select(mlir::Value condition, Expression onTrue, Expression onFalse);
 

@@ -92,15 +92,22 @@ struct ScheduleShape {
   double total = 0;  ///< updates until the end of the decay; 0 for none
 };
 
+/// Where a schedule is asked for its learning rate.
+struct ScheduleMoment {
+  Expression update; ///< from 1, held at the total where there is one
+  ScheduleShape shape;
+
+  /// From 0 at the end of warm-up to 1 at the total.
+  Expression progress() const;
+};
+
 /// Learning rate over updates, after the warm-up that all share
 /// (training-semantics.md 6.1).
 struct Schedule {
   std::string name;      ///< value of schedule.name
   std::vector<Key> keys; ///< of [schedule], besides the common ones
   bool decays = true;    ///< needs a total
-  /// Learning rate at `progress` in [0, 1] from the end of warm-up to the end.
-  Expression (*rate)(const Settings &, double peak,
-                     Expression progress) = nullptr;
+  Expression (*rate)(const Settings &, const ScheduleMoment &) = nullptr;
 };
 
 llvm::ArrayRef<Family> families();

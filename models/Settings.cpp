@@ -2,7 +2,11 @@
 
 #include "models/Settings.h"
 
+#include "llvm/Support/Format.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <cmath>
 
 namespace trainc::models {
 
@@ -13,11 +17,14 @@ bool Range::contains(double value) const {
   return aboveMinimum && belowMaximum;
 }
 
-/// Integers without an exponent, other numbers as short as they read.
-static std::string formatNumber(double value) {
-  if (value == static_cast<double>(static_cast<int64_t>(value)))
-    return llvm::formatv("{0}", static_cast<int64_t>(value)).str();
-  return llvm::formatv("{0:g}", value).str();
+std::string formatNumber(double value) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  if (std::abs(value) < 1e15 && value == std::trunc(value))
+    os << static_cast<int64_t>(value);
+  else
+    os << llvm::format("%g", value);
+  return text;
 }
 
 std::string Range::describe() const {

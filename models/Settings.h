@@ -28,6 +28,9 @@ using SettingValue =
 
 enum class KeyKind { Integer, Number, Flag, Text, TextList };
 
+/// As people write it: "4", "0.1", "1e-05".
+std::string formatNumber(double value);
+
 /// Numbers allowed for a key; an open end excludes its bound.
 struct Range {
   double minimum = -std::numeric_limits<double>::infinity();

@@ -32,15 +32,16 @@ static void yield(OpBuilder &builder, Location loc,
   train::YieldOp::create(builder, loc, values);
 }
 
+Expression ScheduleMoment::progress() const {
+  // A warm-up as long as the schedule leaves no update to decay over.
+  return (update - shape.warmup) / std::max(shape.total - shape.warmup, 1.0);
+}
+
 static Expression learningRate(const Schedule &schedule,
                                const Settings &settings,
                                const ScheduleShape &shape, Expression update) {
-  // A warm-up as long as the schedule leaves no update to decay over.
-  double span = std::max(shape.total - shape.warmup, 1.0);
-  Expression decaying = update;
-  if (schedule.decays)
-    decaying = (minimum(update, shape.total) - shape.warmup) / span;
-  Expression rate = schedule.rate(settings, shape.peak, decaying);
+  Expression held = shape.total > 0 ? minimum(update, shape.total) : update;
+  Expression rate = schedule.rate(settings, {held, shape});
   if (shape.warmup <= 0)
     return rate;
   Expression warming = update * shape.peak / shape.warmup;

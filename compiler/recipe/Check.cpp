@@ -8,6 +8,7 @@
 #include "compiler/recipe/Check.h"
 
 #include "compiler/recipe/Keys.h"
+#include "compiler/recipe/Sections.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
 
@@ -19,17 +20,9 @@ using namespace trainc::models;
 namespace trainc::recipe {
 namespace {
 
-constexpr int64_t kMaximumSequences = 1 << 20;
-constexpr int64_t kMaximumLength = 1 << 20;
 /// Elements of one activation; more is a typing error, and larger products
 /// could overflow byte counts.
 constexpr double kMaximumElements = double(1ull << 40);
-
-const std::vector<std::string> kSections = {
-    "model",    "objective", "tokens", "batch", "optimizer",
-    "schedule", "precision", "memory", "run"};
-const std::vector<std::string> kTokens = {
-    "pad", "bos", "eos", "cls", "sep", "mask", "unk", "sentinel_first"};
 
 template <typename Entry>
 std::vector<std::string> namesOf(llvm::ArrayRef<Entry> entries) {
@@ -50,8 +43,7 @@ private:
   template <typename Entry>
   const Entry *readNamed(llvm::StringRef section, llvm::StringRef nameKey,
                          std::optional<std::string> defaultName,
-                         llvm::ArrayRef<Entry> entries, std::vector<Key> common,
-                         Settings &settings);
+                         llvm::ArrayRef<Entry> entries, Settings &settings);
   void checkSections();
   void readBatch();
   void readSchedule();
@@ -70,11 +62,11 @@ private:
 };
 
 template <typename Entry>
-const Entry *Checker::readNamed(llvm::StringRef section,
-                                llvm::StringRef nameKey,
-                                std::optional<std::string> defaultName,
-                                llvm::ArrayRef<Entry> entries,
-                                std::vector<Key> common, Settings &settings) {
+const Entry *
+Checker::readNamed(llvm::StringRef section, llvm::StringRef nameKey,
+                   std::optional<std::string> defaultName,
+                   llvm::ArrayRef<Entry> entries, Settings &settings) {
+  std::vector<Key> common = commonKeys(section);
   Key name = choiceKey(nameKey, defaultName, namesOf(entries), "");
   const std::string *text = defaultName ? &*defaultName : nullptr;
   if (const auto *written = file_.find(section, nameKey))
@@ -101,24 +93,18 @@ const Entry *Checker::readNamed(llvm::StringRef section,
 
 void Checker::checkSections() {
   for (const auto &[name, section] : file_.sections) {
-    if (llvm::is_contained(kSections, name))
+    if (llvm::is_contained(sectionNames(), name))
       continue;
     ++errors_;
     emitError(section.location)
-        << "expected a section of a recipe (" << llvm::join(kSections, ", ")
-        << "), but got [" << name << "]" << suggest(name, kSections, "[", "]");
+        << "expected a section of a recipe ("
+        << llvm::join(sectionNames(), ", ") << "), but got [" << name << "]"
+        << suggest(name, sectionNames(), "[", "]");
   }
 }
 
 void Checker::readBatch() {
-  Settings batch = readSection(
-      file_, "batch",
-      {sizeKey("sequences", std::nullopt, kMaximumSequences,
-               "B, of one micro-batch"),
-       sizeKey("length", std::nullopt, kMaximumLength,
-               "T, tokens of a sequence"),
-       sizeKey("micro_batches", 1, kMaximumSequences, "M, of a step")},
-      errors_);
+  Settings batch = readSection(file_, "batch", commonKeys("batch"), errors_);
   requireKey(file_, batch, "batch", "sequences", errors_);
   requireKey(file_, batch, "batch", "length", errors_);
   recipe_.batch = {batch.integer("sequences"), batch.integer("length"),
@@ -126,19 +112,8 @@ void Checker::readBatch() {
 }
 
 void Checker::readSchedule() {
-  constexpr Range steps = {.minimum = 0, .maximum = 1e12};
-  constexpr Range tokens = {.minimum = 0, .maximum = 1e18};
-  Range someSteps = steps, someTokens = tokens;
-  someSteps.minimum = someTokens.minimum = 1;
-  recipe_.schedule = readNamed<Schedule>(
-      "schedule", "name", "constant", schedules(),
-      {integerKey("warmup_steps", std::nullopt, steps, "updates of warm-up"),
-       integerKey("warmup_tokens", std::nullopt, tokens, "tokens of warm-up"),
-       integerKey("total_steps", std::nullopt, someSteps,
-                  "updates until the end of the decay"),
-       integerKey("total_tokens", std::nullopt, someTokens,
-                  "tokens until the end of the decay")},
-      recipe_.scheduleSettings);
+  recipe_.schedule = readNamed<Schedule>("schedule", "name", "constant",
+                                         schedules(), recipe_.scheduleSettings);
   const Settings &schedule = recipe_.scheduleSettings;
   if (!recipe_.schedule || errors_)
     return;
@@ -184,11 +159,8 @@ void Checker::readPrecision() {
           << "expected precision.loss_scale to be \"none\", but got "
           << scale->written << ", which is not supported yet";
   }
-  recipe_.precision = readSection(
-      rest, "precision",
-      {choiceKey("compute", "float32", {"float32", "bfloat16", "float16"},
-                 "type of matrix products and activations")},
-      errors_);
+  recipe_.precision =
+      readSection(rest, "precision", commonKeys("precision"), errors_);
 }
 
 /// Bytes of "2GiB", "512 MiB", "1000000"; nothing where it is not a size.
@@ -211,9 +183,7 @@ std::optional<int64_t> parseBytes(llvm::StringRef text) {
 }
 
 void Checker::readMemory() {
-  Key budget =
-      choiceKey("budget", std::nullopt, {}, "of the arena, such as \"2GiB\"");
-  Settings memory = readSection(file_, "memory", budget, errors_);
+  Settings memory = readSection(file_, "memory", commonKeys("memory"), errors_);
   if (!memory.has("budget"))
     return;
   recipe_.memoryBudgetBytes = parseBytes(memory.text("budget"));
@@ -226,13 +196,16 @@ void Checker::readMemory() {
 
 void Checker::checkSizes(const Settings &tokens) {
   int64_t vocabulary = recipe_.model.integer("vocab_size");
-  for (const std::string &token : kTokens)
+  for (const std::string &token : tokenNames())
     if (tokens.has(token) && tokens.integer(token) >= vocabulary)
       error("tokens", token) << "expected tokens." << token
                              << " to be below model.vocab_size = " << vocabulary
                              << ", but got " << tokens.integer(token);
   double rows = double(recipe_.batch.sequences) * recipe_.batch.length;
-  double width = std::max(vocabulary, 4 * recipe_.model.integer("hidden_size"));
+  double width = std::max({vocabulary, 4 * recipe_.model.integer("hidden_size"),
+                           recipe_.model.integer("ffn_size"),
+                           3 * recipe_.model.integer("num_heads") *
+                               recipe_.model.integer("head_size")});
   if (rows * width > kMaximumElements)
     error("batch", "sequences")
         << "expected at most 2^40 elements in the largest activation, but got "
@@ -254,21 +227,14 @@ FailureOr<Recipe> Checker::run() {
            << llvm::StringRef(module->written).split(' ').second
            << ", which is not supported yet; compile the .mlir file itself";
 
-  Key trainable{"trainable", KeyKind::TextList,
-                {},          {},
-                {},          "patterns of parameter names; others are frozen"};
   recipe_.family = readNamed<Family>("model", "family", std::nullopt,
-                                     families(), {trainable}, recipe_.model);
+                                     families(), recipe_.model);
   recipe_.objective =
-      readNamed<Objective>("objective", "name", std::nullopt, objectives(), {},
+      readNamed<Objective>("objective", "name", std::nullopt, objectives(),
                            recipe_.objectiveSettings);
-  recipe_.optimizer = readNamed<Optimizer>(
-      "optimizer", "name", std::nullopt, optimizers(),
-      {numberKey("learning_rate", std::nullopt, atLeast(0),
-                 "peak of the schedule"),
-       numberKey("clip_norm", 0.0, atLeast(0),
-                 "largest global gradient norm; 0 for any")},
-      recipe_.optimizerSettings);
+  recipe_.optimizer =
+      readNamed<Optimizer>("optimizer", "name", std::nullopt, optimizers(),
+                           recipe_.optimizerSettings);
   if (recipe_.optimizer)
     requireKey(file_, recipe_.optimizerSettings, "optimizer", "learning_rate",
                errors_);
@@ -276,15 +242,8 @@ FailureOr<Recipe> Checker::run() {
   readSchedule();
   readPrecision();
   readMemory();
-  std::vector<Key> tokenKeys;
-  for (const std::string &token : kTokens)
-    tokenKeys.push_back(
-        integerKey(token, std::nullopt, atLeast(0), "token id"));
-  Settings tokens = readSection(file_, "tokens", tokenKeys, errors_);
-  recipe_.run = readSection(
-      file_, "run",
-      {integerKey("seed", 1, atLeast(0), "of initialisation, noise and order")},
-      errors_);
+  Settings tokens = readSection(file_, "tokens", commonKeys("tokens"), errors_);
+  recipe_.run = readSection(file_, "run", commonKeys("run"), errors_);
   if (!errors_)
     checkSizes(tokens);
   if (errors_)

@@ -12,6 +12,7 @@ namespace trainc::models {
 namespace {
 
 constexpr double kDeviation = 0.02;
+constexpr int64_t kMaximumSize = 1 << 20;
 
 int64_t headSize(const Settings &model) {
   return model.has("head_size")
@@ -111,6 +112,11 @@ void check(const Settings &model, const BatchShape &batch, Report report) {
                " where model.head_size is not given, but "
                "got " +
                llvm::Twine(hidden));
+  // Each factor is a sane size; their product may be none.
+  if (heads * headSize(model) > kMaximumSize)
+    report("model", "num_heads",
+           "expected heads of together at most " + llvm::Twine(kMaximumSize) +
+               " channels, but got " + llvm::Twine(heads * headSize(model)));
   if (batch.length > model.integer("max_positions"))
     report("batch", "length",
            "expected batch.length to be at most model.max_positions = " +
@@ -128,7 +134,6 @@ std::vector<std::string> ignoredBuffers(const Settings &model) {
 } // namespace
 
 Family describeGpt2() {
-  constexpr int64_t kMaximumSize = 1 << 20;
   Family family;
   family.name = "gpt2";
   family.externalPrefix = "transformer.";

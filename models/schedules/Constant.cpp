@@ -8,8 +8,8 @@ Schedule describeConstant() {
   Schedule schedule;
   schedule.name = "constant";
   schedule.decays = false;
-  schedule.rate = [](const Settings &, double peak, Expression progress) {
-    return progress.constant(peak);
+  schedule.rate = [](const Settings &, const ScheduleMoment &moment) {
+    return moment.update.constant(moment.shape.peak);
   };
   return schedule;
 }

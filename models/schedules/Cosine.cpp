@@ -16,11 +16,11 @@ Schedule describeCosine() {
   schedule.name = "cosine";
   schedule.keys = {numberKey("final_ratio", 0.0, ratio(),
                              "last learning rate over the peak")};
-  schedule.rate = [](const Settings &settings, double peak,
-                     Expression progress) {
+  schedule.rate = [](const Settings &settings, const ScheduleMoment &moment) {
+    double peak = moment.shape.peak;
     double last = peak * settings.number("final_ratio");
-    return last +
-           0.5 * (peak - last) * (1.0 + cos(std::numbers::pi * progress));
+    return last + 0.5 * (peak - last) *
+                      (1.0 + cos(std::numbers::pi * moment.progress()));
   };
   return schedule;
 }

@@ -13,10 +13,10 @@ Schedule describeLinear() {
   schedule.name = "linear";
   schedule.keys = {numberKey("final_ratio", 0.0, ratio(),
                              "last learning rate over the peak")};
-  schedule.rate = [](const Settings &settings, double peak,
-                     Expression progress) {
+  schedule.rate = [](const Settings &settings, const ScheduleMoment &moment) {
+    double peak = moment.shape.peak;
     double last = peak * settings.number("final_ratio");
-    return last + (peak - last) * (1.0 - progress);
+    return last + (peak - last) * (1.0 - moment.progress());
   };
   return schedule;
 }

@@ -46,8 +46,11 @@ std::vector<double> evaluate(Region &region, std::vector<double> arguments) {
         .Case([&](nn::SqrtOp) { set(std::sqrt(in(0))); })
         .Case([&](nn::CosOp) { set(std::cos(in(0))); })
         .Case([&](nn::CompareOp compare) {
-          EXPECT_EQ(compare.getPredicate(), nn::ComparePredicate::LessEqual);
-          set(in(0) <= in(1));
+          auto predicate = compare.getPredicate();
+          set(predicate == nn::ComparePredicate::LessEqual ? in(0) <= in(1)
+              : predicate == nn::ComparePredicate::Less    ? in(0) < in(1)
+              : predicate == nn::ComparePredicate::Greater ? in(0) > in(1)
+                                                           : std::nan(""));
         })
         .Case([&](nn::SelectOp) { set(in(0) != 0 ? in(1) : in(2)); })
         .Case([&](train::YieldOp yield) {
@@ -188,6 +191,27 @@ TEST(Optimizers, AdamW) {
               1e-6);
 }
 
+// 4.4.
+TEST(Optimizers, BertAdam) {
+  Rule rule("bert_adam", {{"beta2", 0.95}}, "constant", 0, kTenth);
+  expectTrace(rule, 0.1,
+              {{1, {0.94528064, -1.93527964, 0.45027931}},
+               {2, {0.91949857, -1.93803745, 0.38492847}},
+               {3, {0.86375174, -1.94859934, 0.38644010}}},
+              1e-6);
+}
+
+// By hand with η 0.1, λ 0.1: the update's signs are (+,-,+), (-,+,+) and
+// (+,+,-), for 0.9·m + 0.1·g with m = 0.01·g₁, then 0.99·m + 0.01·g₂.
+TEST(Optimizers, Lion) {
+  Rule rule("lion", {}, "constant", 0, kTenth);
+  expectTrace(rule, 0.1,
+              {{1, {0.89, -1.88, 0.395}},
+               {2, {0.9811, -1.9612, 0.29105}},
+               {3, {0.871289, -2.041588, 0.3881395}}},
+              1e-6);
+}
+
 TEST(Optimizers, UpdateCarriesItsSettings) {
   Rule rule("adamw", {{"weight_decay", 0.25}}, "constant", 0, kTenth);
   EXPECT_EQ(rule.update.getName(), "adamw");
@@ -234,6 +258,20 @@ TEST(Schedules, Linear) {
                      {60, 5.5e-4},
                      {110, 1e-4},
                      {120, 1e-4}});
+}
+
+TEST(Schedules, InverseSqrt) {
+  ScheduleShape endless = kTable;
+  endless.total = 0;
+  Rule rule("sgd", {}, "inverse_sqrt", 0.0, endless);
+  expectRates(rule, {{1, 1e-4},
+                     {10, 1e-3},
+                     {35, 5.34522484e-4},
+                     {60, 4.08248290e-4},
+                     {110, 3.01511345e-4},
+                     {120, 2.88675135e-4}});
+  Rule held("sgd", {}, "inverse_sqrt", 0.0, kTable);
+  expectRates(held, {{110, 3.01511345e-4}, {120, 3.01511345e-4}});
 }
 
 TEST(Schedules, Constant) {

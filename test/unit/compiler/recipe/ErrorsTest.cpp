@@ -76,7 +76,7 @@ const Mistake kMistakes[] = {
      "\"masked_lm\""},
     {"name = \"cosine\"", "name = \"cosin\"",
      "recipe.toml:17: expected schedule.name to be one of constant, cosine, "
-     "linear, but got \"cosin\"; did you mean \"cosine\"?"},
+     "inverse_sqrt, linear, but got \"cosin\"; did you mean \"cosine\"?"},
     // What has to be given.
     {"family = \"gpt2\"\n", "",
      "recipe.toml:1: expected model.family, but got a recipe without it"},

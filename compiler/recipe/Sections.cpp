@@ -1,0 +1,154 @@
+//===- Sections.cpp - the sections of a recipe and their keys -------------===//
+
+#include "compiler/recipe/Sections.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace trainc::models;
+
+namespace trainc::recipe {
+
+constexpr int64_t kMaximumSequences = 1 << 20;
+constexpr int64_t kMaximumLength = 1 << 20;
+constexpr double kMaximumSteps = 1e12;
+constexpr double kMaximumTokens = 1e18;
+
+const std::vector<std::string> &sectionNames() {
+  static const std::vector<std::string> names = {
+      "model",    "objective", "tokens", "batch", "optimizer",
+      "schedule", "precision", "memory", "run"};
+  return names;
+}
+
+const std::vector<std::string> &tokenNames() {
+  static const std::vector<std::string> names = {
+      "pad", "bos", "eos", "cls", "sep", "mask", "unk", "sentinel_first"};
+  return names;
+}
+
+std::vector<Key> commonKeys(llvm::StringRef section) {
+  if (section == "model")
+    return {{"trainable",
+             KeyKind::TextList,
+             {},
+             {},
+             {},
+             "patterns of parameter names; others are frozen"}};
+  if (section == "tokens") {
+    std::vector<Key> keys;
+    for (const std::string &name : tokenNames())
+      keys.push_back(integerKey(name, std::nullopt, atLeast(0),
+                                "id of the special token"));
+    return keys;
+  }
+  if (section == "batch")
+    return {sizeKey("sequences", std::nullopt, kMaximumSequences,
+                    "B, sequences of one micro-batch"),
+            sizeKey("length", std::nullopt, kMaximumLength,
+                    "T, tokens of a sequence"),
+            sizeKey("micro_batches", 1, kMaximumSequences,
+                    "M, micro-batches of a step")};
+  if (section == "optimizer")
+    return {numberKey("learning_rate", std::nullopt, atLeast(0),
+                      "peak of the schedule"),
+            numberKey("clip_norm", 0.0, atLeast(0),
+                      "largest global gradient norm; 0 for any")};
+  if (section == "schedule")
+    return {integerKey("warmup_steps", std::nullopt,
+                       {.minimum = 0, .maximum = kMaximumSteps},
+                       "updates of linear warm-up"),
+            integerKey("warmup_tokens", std::nullopt,
+                       {.minimum = 0, .maximum = kMaximumTokens},
+                       "the same in tokens"),
+            integerKey("total_steps", std::nullopt,
+                       {.minimum = 1, .maximum = kMaximumSteps},
+                       "updates until the end of the decay"),
+            integerKey("total_tokens", std::nullopt,
+                       {.minimum = 1, .maximum = kMaximumTokens},
+                       "the same in tokens")};
+  if (section == "precision")
+    return {choiceKey("compute", "float32", {"float32", "bfloat16", "float16"},
+                      "type of matrix products and activations"),
+            choiceKey("loss_scale", "none", {"none"}, "of 16-bit gradients")};
+  if (section == "memory")
+    return {choiceKey("budget", std::nullopt, {},
+                      "bytes of the arena, such as \"2GiB\"")};
+  if (section == "run")
+    return {integerKey("seed", 1, atLeast(0),
+                       "of initialisation, noise and order")};
+  return {};
+}
+
+static std::string describeDefault(const Key &key) {
+  if (!key.value)
+    return "";
+  if (const auto *value = std::get_if<int64_t>(&*key.value))
+    return ("`" + llvm::Twine(*value) + "`").str();
+  if (const auto *value = std::get_if<double>(&*key.value))
+    return ("`" + llvm::Twine(formatNumber(*value)) + "`").str();
+  if (const auto *value = std::get_if<bool>(&*key.value))
+    return *value ? "`true`" : "`false`";
+  if (const auto *value = std::get_if<std::string>(&*key.value))
+    return ("`\"" + llvm::Twine(*value) + "\"`").str();
+  return "";
+}
+
+static std::string describeValues(const Key &key) {
+  switch (key.kind) {
+  case KeyKind::Integer:
+    return "integer " + key.range.describe();
+  case KeyKind::Number:
+    return "number " + key.range.describe();
+  case KeyKind::Flag:
+    return "`true` or `false`";
+  case KeyKind::Text:
+    return key.choices.empty()
+               ? "string"
+               : "`\"" + llvm::join(key.choices, "\"`, `\"") + "\"`";
+  case KeyKind::TextList:
+    return "array of strings";
+  }
+  return "";
+}
+
+static void printKeys(llvm::raw_ostream &os, llvm::ArrayRef<Key> keys) {
+  if (keys.empty())
+    return;
+  os << "\n| key | values | default | |\n|---|---|---|---|\n";
+  for (const Key &key : keys)
+    os << "| `" << key.name << "` | " << describeValues(key) << " | "
+       << describeDefault(key) << " | " << key.help << " |\n";
+}
+
+template <typename Entry>
+static void printEntries(llvm::raw_ostream &os, llvm::StringRef nameKey,
+                         llvm::ArrayRef<Entry> entries) {
+  for (const Entry &entry : entries) {
+    os << "\nWith `" << nameKey << " = \"" << entry.name << "\"`"
+       << (entry.keys.empty() ? ": no other keys.\n" : ":\n");
+    printKeys(os, entry.keys);
+  }
+}
+
+std::string recipeReference() {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << "# Recipe keys\n\nGenerated from the declarations in models/ and "
+        "compiler/recipe/Sections.cpp;\nrecipe-tests compares it.\n";
+  for (const std::string &section : sectionNames()) {
+    os << "\n## [" << section << "]\n";
+    printKeys(os, commonKeys(section));
+    if (section == "model")
+      printEntries(os, "family", families());
+    if (section == "objective")
+      printEntries(os, "name", objectives());
+    if (section == "optimizer")
+      printEntries(os, "name", optimizers());
+    if (section == "schedule")
+      printEntries(os, "name", schedules());
+  }
+  return text;
+}
+
+} // namespace trainc::recipe

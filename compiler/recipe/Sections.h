@@ -1,0 +1,27 @@
+//===- Sections.h - the sections of a recipe and their keys -----*- C++ -*-===//
+//
+// The one list of what a recipe may say. Checking and the generated reference
+// page read it; families, objectives, optimizers and schedules add their keys.
+//
+//===----------------------------------------------------------------------===//
+#ifndef TRAINC_COMPILER_RECIPE_SECTIONS_H
+#define TRAINC_COMPILER_RECIPE_SECTIONS_H
+
+#include "models/Registry.h"
+
+namespace trainc::recipe {
+
+/// Names of all sections, in the order of the reference.
+const std::vector<std::string> &sectionNames();
+/// Names of special tokens.
+const std::vector<std::string> &tokenNames();
+
+/// Keys that a section has whatever its name or family.
+std::vector<models::Key> commonKeys(llvm::StringRef section);
+
+/// The reference page of all recipe keys, in Markdown.
+std::string recipeReference();
+
+} // namespace trainc::recipe
+
+#endif // TRAINC_COMPILER_RECIPE_SECTIONS_H
