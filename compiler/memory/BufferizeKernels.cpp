@@ -113,6 +113,34 @@ void expandCopies(plan::KernelOp kernel) {
   }
 }
 
+/// Moves what only the workgroups use into their loop, so that nothing beside
+/// it reads memory. Inputs hold the same values throughout a kernel.
+void sinkIntoWorkgroups(plan::KernelOp kernel) {
+  Block &block = kernel.getBody().front();
+  auto loops = block.getOps<scf::ForallOp>();
+  if (!llvm::hasSingleElement(loops))
+    return;
+  scf::ForallOp loop = *loops.begin();
+  auto readsInput = [&](Operation &op) {
+    auto load = dyn_cast<memref::LoadOp>(op);
+    auto argument =
+        load ? dyn_cast<BlockArgument>(load.getMemRef()) : BlockArgument();
+    return argument && argument.getOwner() == &block &&
+           argument.getArgNumber() < kernel.getNumInputs();
+  };
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
+    if (&op == loop.getOperation() || op.hasTrait<OpTrait::IsTerminator>() ||
+        op.hasTrait<OpTrait::ConstantLike>() ||
+        !(readsInput(op) || isMemoryEffectFree(&op)))
+      continue;
+    // Uses as bounds of the loop itself are not inside it.
+    if (!op.use_empty() && llvm::all_of(op.getUsers(), [&](Operation *user) {
+          return loop->isProperAncestor(user);
+        }))
+      op.moveBefore(loop.getBody(), loop.getBody()->begin());
+  }
+}
+
 struct BufferizeKernels : impl::BufferizeKernelsBase<BufferizeKernels> {
   void runOnOperation() override {
     plan::KernelOp kernel = getOperation();
@@ -142,6 +170,7 @@ struct BufferizeKernels : impl::BufferizeKernelsBase<BufferizeKernels> {
       return signalPassFailure();
     removeDeadAllocs(kernel);
     expandCopies(kernel);
+    sinkIntoWorkgroups(kernel);
   }
 };
 

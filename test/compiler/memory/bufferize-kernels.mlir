@@ -143,6 +143,37 @@ plan.kernel @scalar access [1, 2] computes "twice" {
 
 // -----
 
+// A scalar read before the workgroups is read by each of them: beside their loop
+// only constants stay.
+// CHECK-LABEL: plan.kernel @scale
+// CHECK-NEXT: ^bb0(%[[S:.*]]: memref<f32>, %{{.*}}: memref<8x4xf32>, %{{.*}}: memref<8x4xf32>):
+// CHECK-NEXT: scf.forall
+// CHECK-NEXT: %[[X:.*]] = memref.load %[[S]][]
+// CHECK-NEXT: arith.mulf %[[X]], %[[X]]
+plan.kernel @scale access [1, 1, 2] computes "nn.mul" {
+^bb0(%s: tensor<f32>, %a: tensor<8x4xf32>, %out: tensor<8x4xf32>):
+  %x = tensor.extract %s[] : tensor<f32>
+  %square = arith.mulf %x, %x : f32
+  %r = scf.forall (%i) = (0) to (8) step (4) shared_outs(%o = %out) -> tensor<8x4xf32> {
+    %sa = tensor.extract_slice %a[%i, 0] [4, 4] [1, 1] : tensor<8x4xf32> to tensor<4x4xf32>
+    %so = tensor.extract_slice %o[%i, 0] [4, 4] [1, 1] : tensor<8x4xf32> to tensor<4x4xf32>
+    %t = linalg.generic {
+        indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>],
+        iterator_types = ["parallel", "parallel"]}
+        ins(%sa : tensor<4x4xf32>) outs(%so : tensor<4x4xf32>) {
+    ^bb1(%y: f32, %z: f32):
+      %p = arith.mulf %square, %y : f32
+      linalg.yield %p : f32
+    } -> tensor<4x4xf32>
+    scf.forall.in_parallel {
+      tensor.parallel_insert_slice %t into %o[%i, 0] [4, 4] [1, 1] : tensor<4x4xf32> into tensor<8x4xf32>
+    }
+  }
+  plan.return %r : tensor<8x4xf32>
+}
+
+// -----
+
 // A loop that makes a new buffer in every iteration has no fixed place.
 // expected-error@+1 {{expected a kernel body that can be updated in place}}
 plan.kernel @swap access [1, 2] computes "swap" {
