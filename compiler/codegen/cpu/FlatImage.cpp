@@ -34,12 +34,7 @@ static constexpr char linkerScript[] = R"(SECTIONS {
 }
 )";
 
-static Error inKernel(StringRef kernel, const Twine &message) {
-  return createStringError("in kernel '" + kernel + "': " + message);
-}
-
-/// Checks that an object refers to nothing outside and needs no relocation.
-static Error checkObject(const KernelObject &kernel) {
+Error checkObject(const KernelObject &kernel) {
   MemoryBufferRef buffer(StringRef(kernel.bytes.data(), kernel.bytes.size()),
                          kernel.entry);
   auto file = ELFObjectFile<ELF64LE>::create(buffer);
@@ -53,11 +48,10 @@ static Error checkObject(const KernelObject &kernel) {
     if (!name)
       return name.takeError();
     if ((*flags & SymbolRef::SF_Undefined) && !name->empty())
-      return inKernel(
-          kernel.entry,
+      return createStringError(
           "expected code that calls nothing, but it needs '" + *name +
-              "'; the operation that LLVM lowers to this call must be "
-              "expanded before");
+          "'; the operation that LLVM lowers to this call must be "
+          "expanded before");
   }
   for (const ELFSectionRef section : file->sections()) {
     Expected<StringRef> name = section.getName();
@@ -66,8 +60,8 @@ static Error checkObject(const KernelObject &kernel) {
     if (!(section.getFlags() & ELF::SHF_ALLOC) || section.getSize() == 0)
       continue;
     if (section.getFlags() & (ELF::SHF_WRITE | ELF::SHF_TLS))
-      return inKernel(kernel.entry,
-                      "expected no writable data, but got section " + *name);
+      return createStringError("expected no writable data, but got section " +
+                               *name);
   }
   for (const ELFSectionRef section : file->sections()) {
     Expected<section_iterator> target = section.getRelocatedSection();
@@ -81,10 +75,9 @@ static Error checkObject(const KernelObject &kernel) {
       uint64_t type = relocation.getType();
       if (type != ELF::R_X86_64_PC32 && type != ELF::R_X86_64_PLT32 &&
           type != ELF::R_X86_64_PC64)
-        return inKernel(
-            kernel.entry,
+        return createStringError(
             "expected only relative addresses, but got relocation type " +
-                Twine(type) + " in " + *(*target)->getName());
+            Twine(type) + " in " + *(*target)->getName());
     }
   }
   return Error::success();
@@ -162,17 +155,14 @@ static Expected<FlatImage> readImage(StringRef path,
   for (const KernelObject &object : objects) {
     auto found = addresses.find(object.entry);
     if (found == addresses.end() || found->second >= image.bytes.size())
-      return inKernel(object.entry,
-                      "expected an entry in the image, but got none");
+      return createStringError("expected an entry '" + object.entry +
+                               "' in the image, but got none");
     image.entry_offsets.push_back(found->second);
   }
   return image;
 }
 
 Expected<FlatImage> linkFlatImage(ArrayRef<KernelObject> objects) {
-  for (const KernelObject &object : objects)
-    if (Error error = checkObject(object))
-      return error;
   SmallString<128> folder;
   if (std::error_code code =
           sys::fs::createUniqueDirectory("trainc-code", folder))

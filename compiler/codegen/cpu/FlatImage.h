@@ -26,9 +26,12 @@ struct FlatImage {
   std::vector<uint64_t> entry_offsets; ///< one per object
 };
 
-/// Links objects in the order given; equal objects give equal bytes. Errors: an
-/// undefined symbol, writable or thread-local data, or an address stored in
-/// data, each naming the kernel; and what LLD or the file system report.
+/// Checks that an object runs wherever it is mapped. Errors: an undefined
+/// symbol, writable or thread-local data, or an address stored in data.
+llvm::Error checkObject(const KernelObject &object);
+
+/// Links checked objects in the order given; equal objects give equal bytes.
+/// Errors: what LLD or the file system report.
 llvm::Expected<FlatImage> linkFlatImage(llvm::ArrayRef<KernelObject> objects);
 
 } // namespace trainc::codegen

@@ -24,6 +24,10 @@ static constexpr int64_t depthBlock = 256;
 /// Largest width of a packed block, in bytes of one row: half of L2 with the
 /// depth.
 static constexpr int64_t widthBlockBytes = 2048;
+/// Row groups of a transposed A that are packed together: whole cache lines.
+static constexpr int64_t rowBlockPanels = 16;
+/// How many rows ahead packing asks for.
+static constexpr int64_t prefetchRows = 8;
 
 RegisterTile chooseRegisterTile(const VectorUnit &unit, int64_t lanes,
                                 std::optional<int64_t> m_bound,
@@ -76,12 +80,16 @@ public:
   }
 
   void emit() {
+    // Panels are a few rows longer than needed: at a distance of a power of two
+    // their lines would compete for the same sets of the cache.
     auto packed_b = MemRefType::get(
-        {block_n / panel, int64_t(llvm::alignTo(block_k, lanes)), panel}, type);
+        {block_n / panel, int64_t(llvm::alignTo(block_k, lanes)) + 1, panel},
+        type);
     b_packed = memref::AllocOp::create(b, packed_b, b.getI64IntegerAttr(64));
+    block_m = rowBlockPanels * tile.rows;
     if (gemm.a_transposed)
       a_packed = memref::AllocOp::create(
-          b, MemRefType::get({block_k, rowLanes()}, type),
+          b, MemRefType::get({rowBlockPanels, block_k + 2, rowLanes()}, type),
           b.getI64IntegerAttr(64));
     zero = arith::ConstantOp::create(b, b.getZeroAttr(vector));
     // A loop of one iteration is one that LLVM removes.
@@ -91,10 +99,19 @@ public:
         Value kc = min(sub(gemm.k.value, pc), index(block_k));
         Value nc = min(n_left, index(block_n));
         packB(jc, pc, nc, kc);
-        loop(gemm.m.value, tile.rows, [&](Value ic) {
-          if (gemm.a_transposed)
-            packA(ic, pc, kc);
-          loop(nc, panel, [&](Value jr) { microTile(ic, jc, jr, pc, kc); });
+        if (!gemm.a_transposed)
+          return loop(gemm.m.value, tile.rows, [&](Value ic) {
+            loop(nc, panel,
+                 [&](Value jr) { microTile(ic, {}, jc, jr, pc, kc); });
+          });
+        loop(gemm.m.value, block_m, [&](Value im) {
+          Value mc = min(sub(gemm.m.value, im), index(block_m));
+          packA(im, mc, pc, kc);
+          loop(mc, tile.rows, [&](Value ir) {
+            Value q = b.createOrFold<arith::DivUIOp>(ir, index(tile.rows));
+            loop(nc, panel,
+                 [&](Value jr) { microTile(add(im, ir), q, jc, jr, pc, kc); });
+          });
         });
       });
     });
@@ -145,32 +162,44 @@ private:
     return vector::MaskedLoadOp::create(b, of, base, at, lanes_mask, nothing);
   }
 
+  /// Rows of the depth are far apart in memory: the hardware does not fetch
+  /// ahead.
+  void prefetchBelow(Value base, ArrayRef<Value> at) {
+    Value last = sub(gemm.k.value, index(1));
+    Value row = min(add(at[0], prefetchRows), last);
+    memref::PrefetchOp::create(b, base, ValueRange{row, at[1]},
+                               /*isWrite=*/false,
+                               /*localityHint=*/3, /*isDataCache=*/true);
+  }
+
   /// Lanes of a packed row of A: a power of two.
   int64_t rowLanes() const { return llvm::PowerOf2Ceil(tile.rows); }
 
   /// Packs B[pc.., jc..] into panels of `panel` columns, row by row.
   void packB(Value jc, Value pc, Value nc, Value kc) {
-    loop(nc, panel, [&](Value jr) {
-      Value p = b.createOrFold<arith::DivUIOp>(jr, index(panel));
-      Value column = add(jc, jr), left = sub(n_left, jr);
-      if (gemm.b_transposed)
+    auto panelOf = [&](Value jr) {
+      return b.createOrFold<arith::DivUIOp>(jr, index(panel));
+    };
+    if (gemm.b_transposed)
+      return loop(nc, panel, [&](Value jr) {
+        Value p = panelOf(jr), column = add(jc, jr);
         for (int64_t j = 0; j < panel; j += lanes)
           packBTransposed(p, j, add(column, j), pc, kc);
-      else
-        packBRows(p, column, left, pc, kc);
-    });
-  }
-
-  void packBRows(Value p, Value column, Value left, Value pc, Value kc) {
-    SmallVector<Value> masks;
-    for (int64_t j = 0; j < panel; j += lanes)
-      masks.push_back(mask(lanes, sub(left, index(j))));
+      });
+    bool whole = gemm.n.constant && *gemm.n.constant % panel == 0;
     loop(kc, 1, [&](Value k) {
-      for (int64_t j = 0; j < panel; j += lanes) {
-        Value v = maskedLoad(gemm.b, {add(pc, k), add(column, j)},
-                             masks[j / lanes], vector);
-        vector::StoreOp::create(b, v, b_packed, ValueRange{p, k, index(j)});
-      }
+      loop(nc, panel, [&](Value jr) {
+        Value p = panelOf(jr), row = add(pc, k), column = add(jc, jr);
+        for (int64_t j = 0; j < panel; j += lanes) {
+          SmallVector<Value> at = {row, add(column, j)};
+          prefetchBelow(gemm.b, at);
+          Value left = sub(sub(n_left, jr), index(j));
+          Value v =
+              whole ? vector::LoadOp::create(b, vector, gemm.b, at).getResult()
+                    : maskedLoad(gemm.b, at, mask(lanes, left), vector);
+          vector::StoreOp::create(b, v, b_packed, ValueRange{p, k, index(j)});
+        }
+      });
     });
   }
 
@@ -213,25 +242,33 @@ private:
     }
   }
 
-  /// Packs tile.rows columns of the transposed A[pc.., ic..].
-  void packA(Value ic, Value pc, Value kc) {
+  /// Packs mc columns of the transposed A[pc.., im..] into panels of tile.rows,
+  /// in the order of memory.
+  void packA(Value im, Value mc, Value pc, Value kc) {
     auto row = VectorType::get({rowLanes()}, type);
-    Value count = min(sub(gemm.m.value, ic), index(tile.rows));
-    Value valid = mask(rowLanes(), count);
+    bool whole = gemm.m.constant && *gemm.m.constant % tile.rows == 0 &&
+                 rowLanes() == tile.rows;
     loop(kc, 1, [&](Value k) {
-      Value v = maskedLoad(gemm.a, {add(pc, k), ic}, valid, row);
-      vector::StoreOp::create(b, v, a_packed, ValueRange{k, index(0)});
+      loop(mc, tile.rows, [&](Value ir) {
+        SmallVector<Value> at = {add(pc, k), add(im, ir)};
+        prefetchBelow(gemm.a, at);
+        Value count = min(sub(mc, ir), index(tile.rows));
+        Value v = whole ? vector::LoadOp::create(b, row, gemm.a, at).getResult()
+                        : maskedLoad(gemm.a, at, mask(rowLanes(), count), row);
+        Value q = b.createOrFold<arith::DivUIOp>(ir, index(tile.rows));
+        vector::StoreOp::create(b, v, a_packed, ValueRange{q, k, index(0)});
+      });
     });
   }
 
   /// One tile of C: the loop over the depth, and its result into C.
-  void microTile(Value ic, Value jc, Value jr, Value pc, Value kc) {
+  void microTile(Value ic, Value q, Value jc, Value jr, Value pc, Value kc) {
     Value p = b.createOrFold<arith::DivUIOp>(jr, index(panel));
     bool whole_rows = gemm.a_transposed ||
                       (gemm.m.constant && *gemm.m.constant % tile.rows == 0);
     SmallVector<Value> results;
     if (whole_rows) {
-      results = depthLoop(ic, pc, p, kc, /*clamped=*/false);
+      results = depthLoop(ic, q, pc, p, kc, /*clamped=*/false);
     } else {
       // Rows at a constant distance need one address register; the edge needs
       // all.
@@ -241,14 +278,14 @@ private:
       OpBuilder::InsertionGuard guard(b);
       for (bool clamped : {false, true}) {
         b.setInsertionPointToEnd(clamped ? op.elseBlock() : op.thenBlock());
-        scf::YieldOp::create(b, depthLoop(ic, pc, p, kc, clamped));
+        scf::YieldOp::create(b, depthLoop(ic, q, pc, p, kc, clamped));
       }
       results.assign(op.result_begin(), op.result_end());
     }
     storeTile(ic, jc, jr, pc, results);
   }
 
-  SmallVector<Value> depthLoop(Value ic, Value pc, Value p, Value kc,
+  SmallVector<Value> depthLoop(Value ic, Value q, Value pc, Value p, Value kc,
                                bool clamped) {
     SmallVector<Value> rows;
     for (int64_t i = 0; i < tile.rows && !gemm.a_transposed; ++i) {
@@ -267,7 +304,7 @@ private:
     for (int64_t i = 0; i < tile.rows; ++i) {
       Value scalar =
           gemm.a_transposed
-              ? memref::LoadOp::create(b, a_packed, ValueRange{k, index(i)})
+              ? memref::LoadOp::create(b, a_packed, ValueRange{q, k, index(i)})
               : memref::LoadOp::create(b, gemm.a,
                                        ValueRange{rows[i], add(pc, k)});
       Value row = vector::BroadcastOp::create(b, vector, scalar);
@@ -356,7 +393,7 @@ private:
   int64_t lanes;
   RegisterTile tile;
   int64_t panel; ///< columns of C in a register tile
-  int64_t block_n, block_k;
+  int64_t block_m, block_n, block_k;
   VectorType vector;
   Value b_packed, a_packed, zero, n_left;
 };

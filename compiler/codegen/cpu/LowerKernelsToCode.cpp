@@ -60,11 +60,8 @@ struct LowerKernelsToCode : impl::LowerKernelsToCodeBase<LowerKernelsToCode> {
         compile(i);
     }
     for (auto [kernel, object] : llvm::zip(kernels, objects))
-      if (object.bytes.empty()) {
-        kernel.emitOpError(
-            "expected LLVM to compile the kernel, but it did not");
+      if (failed(check(kernel, object)))
         return signalPassFailure();
-      }
 
     llvm::Expected<FlatImage> image = linkFlatImage(objects);
     if (!image) {
@@ -72,6 +69,16 @@ struct LowerKernelsToCode : impl::LowerKernelsToCodeBase<LowerKernelsToCode> {
       return signalPassFailure();
     }
     annotate(kernels, modules, *image, *target);
+  }
+
+  LogicalResult check(plan::KernelOp kernel, const KernelObject &object) {
+    if (object.bytes.empty())
+      return kernel.emitOpError(
+          "expected LLVM to compile the kernel, but it did not");
+    if (llvm::Error error = checkObject(object))
+      return kernel.emitOpError("in kernel '")
+             << object.entry << "': " << llvm::toString(std::move(error));
+    return success();
   }
 
   /// Finds the module of each kernel.

@@ -6,6 +6,7 @@
 // CHECK: func.func @k.body(%{{.*}}: memref<4xf32>, %[[T:.*]]: memref<3xf32>, %[[U:.*]]: memref<160xi8>, %{{.*}}: index)
 // CHECK-NOT: memref.alloc
 // CHECK: memref.view %[[U]]
+module {
 module @k.code attributes {codegen.kernel = @k} {
   func.func @k.body(%x: memref<4xf32>, %w: index) {
     %n = affine.min affine_map<(d0) -> (d0, 40)>(%w)
@@ -18,13 +19,16 @@ module @k.code attributes {codegen.kernel = @k} {
     return
   }
 }
+}
 
 // -----
 
+module {
 module @k.code attributes {codegen.kernel = @k} {
   func.func @k.body(%x: memref<4xf32>, %w: index) {
     // expected-error @+1 {{extent 0 is unbounded; take its size from affine.min with a constant}}
     %u = memref.alloc(%w) : memref<?xf32>
     return
   }
+}
 }

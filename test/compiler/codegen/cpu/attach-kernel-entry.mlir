@@ -11,9 +11,11 @@
 // CHECK: %[[W:.*]] = llvm.zext %[[WORKGROUP]]
 // CHECK: llvm.call @k.body(%[[X]], %[[T]], %[[W]])
 // CHECK: llvm.func internal @k.body(%{{.*}}: !llvm.ptr {llvm.align = 64 : i64, llvm.dereferenceable = 16 : i64, llvm.noalias, llvm.noundef}
+module {
 module @k.code attributes {codegen.kernel = @k, codegen.argument_bytes = array<i64: 16, 12>,
                            codegen.scratch_offsets = array<i64: 64>, codegen.scratch_bytes = 128 : i64} {
   llvm.func @k.body(%x: !llvm.ptr, %t: !llvm.ptr, %w: i64) {
     llvm.return
   }
+}
 }

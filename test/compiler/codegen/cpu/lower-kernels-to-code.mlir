@@ -2,8 +2,9 @@
 
 // CHECK: plan.code @cpu target "cpu:x86-64-v3" triple "x86_64-unknown-linux-gnu" features [{{.*}}"avx2"{{.*}}"fma"
 // CHECK: plan.kernel @k
-// CHECK-SAME: abi_version = 1 : i32, entry_offset = {{[0-9]+}} : i64, scratch_bytes = 128 : i64
-// CHECK-NOT: module @k.code
+// CHECK: } {abi_version = 1 : i32, entry_offset = {{[0-9]+}} : i64, scratch_bytes = 128 : i64
+// CHECK-NOT: module
+// CHECK: // -----
 plan.kernel @k access [2] computes "k" {
 ^bb0(%x: memref<4xf32>):
   plan.return
@@ -17,7 +18,7 @@ module @k.code attributes {codegen.kernel = @k, codegen.scratch_bytes = 128 : i6
 // -----
 
 // A call that nobody defines names the kernel and the symbol.
-// expected-error @unknown {{in kernel 'k': expected code that calls nothing, but it needs 'memcpy_of_my_dreams'}}
+// expected-error @+1 {{in kernel 'k': expected code that calls nothing, but it needs 'memcpy_of_my_dreams'}}
 plan.kernel @k access [2] computes "k" {
 ^bb0(%x: memref<4xf32>):
   plan.return
@@ -33,7 +34,7 @@ module @k.code attributes {codegen.kernel = @k, codegen.scratch_bytes = 0 : i64}
 // -----
 
 // Writable data has no place in an image that is mapped read-execute.
-// expected-error @unknown {{in kernel 'k': expected no writable data}}
+// expected-error @+1 {{in kernel 'k': expected no writable data}}
 plan.kernel @k access [2] computes "k" {
 ^bb0(%x: memref<4xf32>):
   plan.return

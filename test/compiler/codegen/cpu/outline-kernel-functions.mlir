@@ -2,12 +2,12 @@
 
 // The forall's iterations, row-major, are the workgroups: 3 rows of 2.
 // CHECK: plan.kernel @k
-// CHECK-SAME: workgroups = 6 : i64
+// CHECK: } {workgroups = 6 : i64}
 // CHECK: module @k.code attributes {codegen.kernel = @k}
 // CHECK: func.func @k.body(%[[OUT:.*]]: memref<6x8xf32>, %[[WORKGROUP:.*]]: index)
 // CHECK: %[[COLUMN:.*]] = arith.remui %[[WORKGROUP]], %{{.*}}
 // CHECK: %[[REST:.*]] = arith.divui %[[WORKGROUP]], %{{.*}}
-// CHECK: affine.apply #{{.*}}(%[[COLUMN]])
+// CHECK: affine.apply #{{.*}}[%[[COLUMN]]]
 // CHECK: arith.remui %[[REST]]
 // CHECK: memref.store
 // CHECK-NOT: scf.forall
