@@ -108,6 +108,10 @@ detail::arraySize(ElementType type,
   uint64_t size_bytes = elementSize(type);
   if (size_bytes == 0 || shape.size() > maximum_rank)
     return {};
+  // flatbuffers' verifier aligns a vector's length, not its 64-bit elements.
+  if (shape.size() != 0 &&
+      reinterpret_cast<uintptr_t>(shape.Data()) % alignof(uint64_t) != 0)
+    return {};
   for (const uint64_t extent : shape)
     if (extent == 0 || __builtin_mul_overflow(size_bytes, extent, &size_bytes))
       return {};

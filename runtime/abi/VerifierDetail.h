@@ -51,7 +51,8 @@ inline std::string_view text(const flatbuffers::String *string) {
 uint64_t elementSize(ElementType type);
 
 /// Bytes of a dense array; none when the type is unknown, an extent is 0, there
-/// are more than 8 extents, or the product does not fit 63 bits.
+/// are more than 8 extents, the product does not fit 63 bits, or the extents
+/// are not aligned.
 std::optional<uint64_t> arraySize(ElementType type,
                                   const flatbuffers::Vector<uint64_t> &shape);
 

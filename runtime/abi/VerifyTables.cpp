@@ -18,7 +18,9 @@ namespace {
 using VariableIndex = std::unordered_map<std::string_view, const Variable *>;
 
 bool sameShape(const Variable &a, const Variable &b) {
-  if (a.shape()->size() != b.shape()->size())
+  // The other variable may not have been judged yet.
+  if (!arraySize(b.element_type(), *b.shape()) ||
+      a.shape()->size() != b.shape()->size())
     return false;
   for (uint32_t i = 0; i != a.shape()->size(); ++i)
     if (a.shape()->Get(i) != b.shape()->Get(i))
