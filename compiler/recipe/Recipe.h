@@ -27,7 +27,8 @@ void registerRecipeDialects(mlir::DialectRegistry &registry);
 /// The module of the recipe at `path` after `overrides`, each
 /// "section.key=value" with a TOML value (a bare word is a string). Returns
 /// null after emitting diagnostics "expected X, but got Y" at the file and line
-/// of every mistake found; a mistake in an override names the override instead.
+/// of every mistake found; the location of a mistake in an override is a
+/// NameLoc with the override's text.
 mlir::OwningOpRef<mlir::ModuleOp>
 loadRecipe(mlir::MLIRContext &context, llvm::StringRef path,
            llvm::ArrayRef<std::string> overrides);

@@ -90,7 +90,7 @@ LogicalResult applyOverride(toml::table &table, llvm::StringRef text,
     return emitError(location)
            << "expected [" << section << "] to be a section, but got a value";
   target->insert_or_assign(std::string(key), *parsed.table().get("value"));
-  origins[path.trim().str()] = ("--set " + text + ": ").str();
+  origins[path.trim().str()] = ("--set " + text).str();
   return success();
 }
 
@@ -107,11 +107,8 @@ const Entry *RecipeFile::find(llvm::StringRef section,
 
 InFlightDiagnostic RecipeFile::error(llvm::StringRef section,
                                      llvm::StringRef key) const {
-  if (const Entry *entry = find(section, key)) {
-    InFlightDiagnostic diagnostic = emitError(entry->location);
-    diagnostic << entry->origin;
-    return diagnostic;
-  }
+  if (const Entry *entry = find(section, key))
+    return emitError(entry->location);
   auto found = sections.find(section.str());
   return emitError(found == sections.end() ? location : found->second.location);
 }
@@ -159,14 +156,13 @@ FailureOr<RecipeFile> readRecipe(MLIRContext &context, llvm::StringRef path,
     for (auto &&[keyName, value] : *keys) {
       std::string key(keyName.str());
       auto origin = origins.find(section + "." + key);
-      bool overridden = origin != origins.end();
-      // An override has no line; it is named in the message instead.
-      Location location = overridden ? Location(NameLoc::get(StringAttr::get(
-                                           &context, origin->second)))
-                                     : at(keyName.source().begin);
+      // An override has no line: its location is its text.
+      Location location = origin != origins.end()
+                              ? Location(NameLoc::get(
+                                    StringAttr::get(&context, origin->second)))
+                              : at(keyName.source().begin);
       target.entries.emplace(key,
-                             Entry{convert(value), describe(value), location,
-                                   overridden ? origin->second : ""});
+                             Entry{convert(value), describe(value), location});
     }
   }
   return recipe;

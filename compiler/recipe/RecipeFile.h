@@ -20,9 +20,8 @@ namespace trainc::recipe {
 struct Entry {
   /// Empty for arrays of something else than strings, dates and tables.
   std::optional<models::SettingValue> value;
-  std::string written; ///< as messages show it: `string "x"`, `integer 4`
-  mlir::Location location;
-  std::string origin; ///< "--set a.b=c: " for an override, else empty
+  std::string written;     ///< as messages show it: `string "x"`, `integer 4`
+  mlir::Location location; ///< in the file; "--set a.b=c" for an override
 };
 
 struct Section {

@@ -47,6 +47,8 @@ inline LoadedRecipe loadFile(const std::string &path,
                 llvm::dyn_cast<mlir::FileLineColLoc>(diagnostic.getLocation()))
           text = llvm::sys::path::filename(at.getFilename().getValue()).str() +
                  ":" + std::to_string(at.getLine()) + ": ";
+        if (auto name = llvm::dyn_cast<mlir::NameLoc>(diagnostic.getLocation()))
+          text = name.getName().str() + ": ";
         result.errors.push_back(text + diagnostic.str());
         return mlir::success();
       });
