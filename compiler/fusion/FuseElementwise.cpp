@@ -34,6 +34,10 @@ namespace {
 
 using nn::ElementwiseOpInterface;
 
+/// Buffers of one kernel that a group may read and write together. The runtime
+/// refuses kernels of more than 256; fewer keep registers and code small.
+constexpr unsigned maximumBoundary = 128;
+
 /// The dependence graph of one program, its nodes being groups.
 class Grouping {
 public:
@@ -62,7 +66,8 @@ public:
             absorbed.contains(producer) || shapeOf(producer) != shapeOf(ops[i]))
           continue;
         unsigned a = find(position[producer]), b = find(i);
-        if (a != b && !reachesThroughOutside(a, b))
+        if (a != b && boundaryOf(a, b) <= maximumBoundary &&
+            !reachesThroughOutside(a, b))
           merge(a, b);
       }
     }
@@ -110,6 +115,28 @@ private:
     while (parent[i] != i)
       i = parent[i] = parent[parent[i]];
     return i;
+  }
+
+  /// Values that the union of two groups reads from outside or gives to it.
+  unsigned boundaryOf(unsigned a, unsigned b) {
+    llvm::SmallDenseSet<Value> boundary;
+    auto outside = [&](Operation *op) {
+      auto found = position.find(op);
+      if (found == position.end())
+        return true;
+      unsigned group = find(found->second);
+      return group != a && group != b;
+    };
+    for (unsigned group : {a, b})
+      for (unsigned member : members[group]) {
+        for (Value operand : ops[member]->getOperands())
+          if (!operand.getDefiningOp() || outside(operand.getDefiningOp()))
+            boundary.insert(operand);
+        for (Value result : ops[member]->getResults())
+          if (llvm::any_of(result.getUsers(), outside))
+            boundary.insert(result);
+      }
+    return boundary.size();
   }
 
   void merge(unsigned a, unsigned b) {
