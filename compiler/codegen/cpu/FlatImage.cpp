@@ -163,6 +163,8 @@ static Expected<FlatImage> readImage(StringRef path,
 }
 
 Expected<FlatImage> linkFlatImage(ArrayRef<KernelObject> objects) {
+  if (objects.empty())
+    return FlatImage();
   SmallString<128> folder;
   if (std::error_code code =
           sys::fs::createUniqueDirectory("trainc-code", folder))

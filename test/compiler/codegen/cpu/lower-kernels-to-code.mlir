@@ -4,7 +4,7 @@
 // CHECK: plan.kernel @k
 // CHECK: } {abi_version = 1 : i32, entry_offset = {{[0-9]+}} : i64, scratch_bytes = 128 : i64
 // CHECK-NOT: module
-// CHECK: // -----
+// CHECK: {{^// -+}}
 plan.kernel @k access [2] computes "k" {
 ^bb0(%x: memref<4xf32>):
   plan.return

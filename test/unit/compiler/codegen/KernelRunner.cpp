@@ -3,6 +3,7 @@
 #include "test/unit/compiler/codegen/KernelRunner.h"
 
 #include "dialects/plan/Plan.h"
+#include "dialects/train/Train.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -20,10 +21,10 @@ namespace trainc::test {
 Kernels::Kernels(const std::string &text,
                  const codegen::CodegenCpuOptions &options) {
   DialectRegistry registry;
-  registry.insert<plan::PlanDialect, affine::AffineDialect, arith::ArithDialect,
-                  linalg::LinalgDialect, math::MathDialect,
-                  memref::MemRefDialect, scf::SCFDialect,
-                  vector::VectorDialect>();
+  registry
+      .insert<plan::PlanDialect, train::TrainDialect, affine::AffineDialect,
+              arith::ArithDialect, linalg::LinalgDialect, math::MathDialect,
+              memref::MemRefDialect, scf::SCFDialect, vector::VectorDialect>();
   MLIRContext context(registry);
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
     if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
@@ -38,10 +39,24 @@ Kernels::Kernels(const std::string &text,
       errors = "failed without a diagnostic";
     return;
   }
-  for (auto kernel : module->getOps<plan::KernelOp>())
-    entries[kernel.getSymName().str()] = {*kernel.getEntryOffset(),
-                                          *kernel.getScratchBytes(),
-                                          uint32_t(*kernel.getWorkgroups())};
+  for (auto kernel : module->getOps<plan::KernelOp>()) {
+    Entry entry = {*kernel.getEntryOffset(),
+                   *kernel.getScratchBytes(),
+                   uint32_t(*kernel.getWorkgroups()),
+                   kernel.getComputes().str(),
+                   kernel.getFlops().convertToDouble(),
+                   kernel.getBytes().convertToDouble(),
+                   {},
+                   {}};
+    for (Type argument : kernel.getBody().front().getArgumentTypes()) {
+      auto type = cast<MemRefType>(argument);
+      entry.parameter_bytes.push_back(
+          type.getNumElements() *
+          llvm::divideCeil(type.getElementTypeBitWidth(), 8));
+      entry.parameter_is_float.push_back(type.getElementType().isF32());
+    }
+    entries[kernel.getSymName().str()] = std::move(entry);
+  }
   for (auto op : module->getOps<plan::CodeOp>()) {
     auto image = cast<DenseElementsAttr>(op.getImage());
     for (int8_t byte : image.getValues<int8_t>())

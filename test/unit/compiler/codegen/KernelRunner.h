@@ -62,6 +62,10 @@ public:
     uint64_t offset;
     uint64_t scratch_bytes;
     uint32_t workgroups;
+    std::string computes;
+    double flops, bytes; ///< of one call of all workgroups
+    std::vector<uint64_t> parameter_bytes;
+    std::vector<bool> parameter_is_float; ///< f32; others hold integers or f64
   };
 
   /// Compiles; on failure `error()` holds the diagnostics.
@@ -75,6 +79,7 @@ public:
   const std::vector<uint8_t> &image() const { return bytes; }
   const std::vector<std::string> &features() const { return featureNames; }
   const Entry &entry(const std::string &name) const { return entries.at(name); }
+  const std::map<std::string, Entry> &all() const { return entries; }
 
   /// Calls every workgroup, in decreasing order when `backwards`. Scratch is
   /// filled with NaN patterns first, and checked for writes past its end.
