@@ -66,7 +66,16 @@ FailureOr<plan::LaunchOp> KernelTable::launch(OpBuilder &builder, Location loc,
 
   OpBuilder kernels(module.getBodyRegion());
   kernels.setInsertionPointToEnd(module.getBody());
-  std::string name = request.stem + "_" + std::to_string(uses[request.stem]);
+  // For people who read profiles: what it makes, then a number.
+  std::string stem = request.stem;
+  if (!request.destinations.empty()) {
+    char separator = '_';
+    for (int64_t size : cast<RankedTensorType>(request.destinations.front().getType()).getShape()) {
+      stem += separator + std::to_string(size);
+      separator = 'x';
+    }
+  }
+  std::string name = stem + "_" + std::to_string(uses[stem]);
   Location unknown = UnknownLoc::get(module.getContext());
   auto kernel = plan::KernelOp::create(
       kernels, unknown, kernels.getStringAttr(name), kernels.getDenseI32ArrayAttr(access),
@@ -86,7 +95,7 @@ FailureOr<plan::LaunchOp> KernelTable::launch(OpBuilder &builder, Location loc,
 
   auto [entry, isNew] = byText.try_emplace(textOf(kernel), kernel);
   if (isNew) {
-    ++uses[request.stem];
+    ++uses[stem];
   } else {
     kernel.erase();
     kernel = entry->second;

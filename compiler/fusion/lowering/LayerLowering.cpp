@@ -18,18 +18,27 @@ namespace {
 
 using nn::LowerableOpInterface;
 
+/// Largest multiple of `unit` up to `limit` that divides `size`; `limit` where that
+/// would be less than half of it (the last tile is then a smaller one).
+int64_t evenTile(int64_t size, int64_t limit, int64_t unit) {
+  if (size <= limit)
+    return size;
+  for (int64_t tile = limit; tile * 2 >= limit; tile -= unit)
+    if (size % tile == 0)
+      return tile;
+  return limit;
+}
+
 /// Tile of an [M, N] product: large enough to reuse packed panels from cache, small
 /// enough that several threads share the work evenly.
 SmallVector<int64_t> matmulTile(int64_t m, int64_t n) {
-  int64_t rows = std::min<int64_t>(m, 256), columns = std::min<int64_t>(n, 192);
+  int64_t rows = evenTile(m, 256, 8), columns = evenTile(n, 192, 16);
   auto tiles = [&] { return llvm::divideCeil(m, rows) * llvm::divideCeil(n, columns); };
   while (tiles() < 12 && (rows > 64 || columns > 48)) {
-    if (rows > 64 && rows >= columns)
-      rows = std::max<int64_t>(64, rows / 2);
-    else if (columns > 48)
-      columns = columns > 96 ? 96 : 48;
+    if (rows > 64 && (rows >= columns || columns <= 48))
+      rows = evenTile(m, std::max<int64_t>(64, rows / 2), 8);
     else
-      rows = std::max<int64_t>(64, rows / 2);
+      columns = evenTile(n, columns > 96 ? 96 : 48, 16);
   }
   return {rows, columns};
 }

@@ -18,10 +18,13 @@ namespace {
 
 using nn::LowerableOpInterface;
 
-/// Builds `destination` flat: `element(body, i, x)` gives element i (i64) from the
-/// scalars x of the flat inputs.
-Value buildFlat(OpBuilder &builder, Location loc, ValueRange inputs, Value destination,
-                llvm::function_ref<Value(OpBuilder &, Value i, ValueRange x)> element) {
+using Element =
+    llvm::function_ref<Value(OpBuilder &, const Counters &, Value i, ValueRange x)>;
+
+/// Builds `destination` flat: `element(body, counters, i, x)` gives element i (i64)
+/// from the scalars x of the flat inputs. Counters are loaded once per workgroup.
+Value buildFlat(OpBuilder &builder, Location loc, Value counters, ValueRange inputs,
+                Value destination, Element element) {
   auto type = cast<RankedTensorType>(destination.getType());
   SmallVector<Value> flat;
   for (Value input : inputs)
@@ -31,6 +34,7 @@ Value buildFlat(OpBuilder &builder, Location loc, ValueRange inputs, Value desti
       builder, loc, shape, chooseTile(shape, kTileElements / 4), asFlat(builder, loc, destination),
       [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
           ValueRange outs) {
+        Counters loaded = loadCounters(b, loc, counters);
         SmallVector<Indexed> ins;
         for (Value input : flat)
           ins.push_back({slice(b, loc, input, offsets, sizes), {0}});
@@ -40,7 +44,7 @@ Value buildFlat(OpBuilder &builder, Location loc, ValueRange inputs, Value desti
               Value i = arith::AddIOp::create(body, loc, linalg::IndexOp::create(body, loc, 0),
                                               materialize(body, loc, offsets[0]));
               Value wide = arith::IndexCastOp::create(body, loc, body.getI64Type(), i);
-              return {element(body, wide, x)};
+              return {element(body, loaded, wide, x)};
             })[0];
         return SmallVector<TileResult>{{tile, Indices(offsets), Indices(sizes)}};
       })[0];
@@ -55,19 +59,17 @@ struct DropoutModel : LowerableOpInterface::ExternalModel<DropoutModel, nn::Drop
     RankedTensorType type = dropout.getType();
     double rate = dropout.getRate().convertToDouble();
     int64_t perRow = type.getNumElements() / dropout.getBatchRows();
-    Counters counters = loadCounters(builder, loc, operands[1]);
-    Value first = arith::MulIOp::create(
-        builder, loc, counters.firstRow,
-        arith::ConstantOp::create(builder, loc, builder.getI64IntegerAttr(perRow)));
     return SmallVector<Value>{buildFlat(
-        builder, loc, operands[0], destinations[0], [&](OpBuilder &b, Value i, ValueRange x) {
+        builder, loc, operands[1], operands[0], destinations[0],
+        [&](OpBuilder &b, const Counters &counters, Value i, ValueRange x) -> Value {
+          Value size = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(perRow));
+          Value first = arith::MulIOp::create(b, loc, counters.firstRow, size);
           Value keep = buildKeep(b, loc, counters, arith::AddIOp::create(b, loc, first, i),
                                  dropout.getStream(), rate);
           Type element = type.getElementType();
           Value scaled = arith::MulFOp::create(b, loc, x[0],
                                                constant(b, loc, element, 1 / (1 - rate)));
-          return arith::SelectOp::create(b, loc, keep, scaled, constant(b, loc, element, 0.0))
-              .getResult();
+          return arith::SelectOp::create(b, loc, keep, scaled, constant(b, loc, element, 0.0));
         })};
   }
   double flops(Operation *op) const {
@@ -94,9 +96,9 @@ struct RandomModel : LowerableOpInterface::ExternalModel<RandomModel, nn::Random
                                       ValueRange destinations) const {
     auto random = cast<nn::RandomOp>(op);
     Location loc = op->getLoc();
-    Counters counters = loadCounters(builder, loc, operands[0]);
     return SmallVector<Value>{buildFlat(
-        builder, loc, {}, destinations[0], [&](OpBuilder &b, Value i, ValueRange) -> Value {
+        builder, loc, operands[0], {}, destinations[0],
+        [&](OpBuilder &b, const Counters &counters, Value i, ValueRange) -> Value {
           auto words = buildPhilox(b, loc, counters, i, random.getStream());
           Type f64 = b.getF64Type();
           auto c = [&](double value) { return constant(b, loc, f64, value); };

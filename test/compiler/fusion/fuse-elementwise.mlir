@@ -1,0 +1,113 @@
+// RUN: %trainc-opt %s -split-input-file --trainc-fuse-elementwise | FileCheck %s
+
+// A chain is one kernel; the broadcast is an index map of it, the constant a scalar.
+// CHECK-LABEL: module @chain
+// CHECK: plan.program @predict
+// CHECK-NOT: nn.
+// CHECK: %[[B:.*]] = train.read @b
+// CHECK: %[[E:.*]] = tensor.empty() : tensor<4x6xf32>
+// CHECK: %[[R:.*]] = plan.launch @[[K:.*]] ins(%[[B]], %{{.*}} : tensor<6xf32>, tensor<4x6xf32>) outs(%[[E]] : tensor<4x6xf32>)
+// CHECK: train.write %[[R]], @out
+// CHECK: plan.kernel @[[K]] access [1, 1, 2]
+// CHECK: linalg.generic {{.*}}iterator_types = ["parallel", "parallel"]
+// CHECK: arith.addf
+// CHECK: arith.mulf
+// CHECK: math.tanh
+// CHECK: linalg.yield
+module @chain {
+  train.parameter @b constant : tensor<6xf32> {external_name = "b"}
+  train.state @out output : tensor<4x6xf32>
+  plan.program @predict ["x"] {
+  ^bb0(%x: tensor<4x6xf32>):
+    %b = train.read @b : tensor<6xf32>
+    %bb = nn.broadcast %b [1] : tensor<6xf32> -> tensor<4x6xf32>
+    %two = nn.constant dense<2.0> : tensor<4x6xf32>
+    %y = nn.add %x, %bb : tensor<4x6xf32>
+    %z = nn.mul %y, %two : tensor<4x6xf32>
+    %t = nn.tanh %z : tensor<4x6xf32>
+    train.write %t, @out : tensor<4x6xf32>
+  }
+}
+
+// -----
+
+// %a and %d have one shape and %a feeds %d, but the matmul between them depends on
+// %a: together they would wait for each other.
+// CHECK-LABEL: module @cycle
+// CHECK: plan.program @predict
+// CHECK: %[[A:.*]] = plan.launch @neg
+// CHECK: %[[M:.*]] = nn.matmul %[[A]], %[[A]]
+// CHECK: plan.launch @add_{{.*}} ins(%[[M]], %[[A]]
+module @cycle {
+  train.state @out output : tensor<4x4xf32>
+  plan.program @predict ["x"] {
+  ^bb0(%x: tensor<4x4xf32>):
+    %a = nn.neg %x : tensor<4x4xf32>
+    %m = nn.matmul %a, %a : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+    %d = nn.add %m, %a : tensor<4x4xf32>
+    train.write %d, @out : tensor<4x4xf32>
+  }
+}
+
+// -----
+
+// An update reads and writes its variable in place: the destination is the old value.
+// CHECK-LABEL: module @update
+// CHECK: plan.program @apply
+// CHECK-DAG: %[[W:.*]] = train.read @w
+// CHECK-DAG: %[[G:.*]] = train.read @grad.w
+// CHECK: %[[R:.*]] = plan.launch @{{.*}} ins(%[[G]] : tensor<8xf32>) outs(%[[W]] : tensor<8xf32>)
+// CHECK: train.write %[[R]], @w
+// CHECK: plan.kernel @{{.*}} access [1, 3]
+module @update {
+  train.parameter @w normal : tensor<8xf32> {external_name = "w"}
+  train.state @grad.w gradient : tensor<8xf32> {parameter = @w}
+  plan.program @apply [] {
+    %w = train.read @w : tensor<8xf32>
+    %g = train.read @grad.w : tensor<8xf32>
+    %r = nn.sub %w, %g : tensor<8xf32>
+    train.write %r, @w : tensor<8xf32>
+  }
+}
+
+// -----
+
+// Not in place where the old value is read elsewhere too.
+// CHECK-LABEL: module @shared
+// CHECK: plan.kernel @sub_8_0 access [1, 1, 2]
+module @shared {
+  train.parameter @w normal : tensor<8xf32> {external_name = "w"}
+  train.state @old output : tensor<8xf32>
+  plan.program @apply ["g"] {
+  ^bb0(%g: tensor<8xf32>):
+    %w = train.read @w : tensor<8xf32>
+    %r = nn.sub %w, %g : tensor<8xf32>
+    train.write %r, @w : tensor<8xf32>
+    train.write %w, @old : tensor<8xf32>
+  }
+}
+
+// -----
+
+// A sum absorbs the producers that only it uses, and equal kernels are one.
+// CHECK-LABEL: module @sums
+// CHECK-COUNT-2: plan.launch @[[K:fused_reduce_sum_0]] ins(%{{.*}} : tensor<8xf32>)
+// CHECK: plan.kernel @[[K]]
+// CHECK: linalg.generic {{.*}}iterator_types = ["reduction"]
+// CHECK: arith.mulf
+// CHECK: arith.extf
+// CHECK: arith.addf
+// CHECK-NOT: plan.kernel
+module @sums {
+  train.state @s metric : tensor<f64>
+  train.state @t metric : tensor<f64>
+  plan.program @norm ["x", "y"] {
+  ^bb0(%x: tensor<8xf32>, %y: tensor<8xf32>):
+    %xx = nn.mul %x, %x : tensor<8xf32>
+    %s = nn.reduce_sum %xx [0] : tensor<8xf32> -> tensor<f64>
+    train.write %s, @s : tensor<f64>
+    %yy = nn.mul %y, %y : tensor<8xf32>
+    %t = nn.reduce_sum %yy [0] : tensor<8xf32> -> tensor<f64>
+    train.write %t, @t : tensor<f64>
+  }
+}
