@@ -18,6 +18,7 @@ config.substitutions.append(("%trainrun", os.path.join(tools, "trainrun")))
 config.substitutions.append(("%python", config.python))
 config.substitutions.append(("%source_root", config.trainc_source_root))
 config.substitutions.append(("%library_dir", config.trainc_library_dir))
+config.substitutions.append(("%tools_dir", tools))
 
 # FileCheck, not and count are called by name, as in LLVM's own tests.
 config.environment["PATH"] = os.pathsep.join(
