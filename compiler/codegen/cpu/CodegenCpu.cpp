@@ -9,7 +9,6 @@
 #include "compiler/codegen/cpu/Passes.h"
 
 #include "mlir/Conversion/Passes.h"
-#include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/SCF/Transforms/Passes.h"
 #include "mlir/Pass/PassOptions.h"
@@ -43,7 +42,6 @@ void addLlvmConversion(OpPassManager &kernel) {
   kernel.addPass(createSCFToControlFlowPass());
   kernel.addPass(createConvertVectorToLLVMPass());
   kernel.addPass(createConvertMathToLLVMPass());
-  kernel.addPass(arith::createArithExpandOpsPass());
   kernel.addPass(createArithToLLVMConversionPass());
   kernel.addPass(createConvertIndexToLLVMPass());
   kernel.addPass(createFinalizeMemRefToLLVMConversionPass());

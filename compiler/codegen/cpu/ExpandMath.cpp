@@ -9,6 +9,7 @@
 #include "compiler/codegen/cpu/DoubleMath.h"
 #include "compiler/codegen/cpu/Passes.h"
 
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
@@ -122,6 +123,8 @@ struct ExpandMath : impl::ExpandMathBase<ExpandMath> {
         context, /*benefit=*/4);
     math::populateExpansionPatterns(
         patterns, {"sinh", "cosh", "tan", "asinh", "acosh", "atanh", "fpowi"});
+    // Only these of arith: maximumf stays whole, for LLVM knows its reductions.
+    arith::populateCeilFloorDivExpandOpsPatterns(patterns);
     populateMathPolynomialApproximationPatterns(patterns,
                                                 [](StringRef) { return true; });
     // Bodies are expanded as they are: no folding, which could change results.
