@@ -193,6 +193,13 @@ class Parity:
         self.compare_weights(after, min(20, steps))
         for cut in self.a.cuts:
             self.compare_cut(cut, loss, gradients)
+        if self.a.cuts:
+            # The masks of dropout belong to the step's rows, not to the cut.
+            noisy = self.compile("noisy.plan", ["model.dropout=0.2"])
+            noisy_loss, noisy_gradients = self.gradients(noisy, "noisy.safetensors")
+            self.check("dropout changes the loss (inverse of)", 1e-3 / abs(noisy_loss - loss), 1.0)
+            for cut in self.a.cuts:
+                self.compare_cut(cut, noisy_loss, noisy_gradients, ["model.dropout=0.2"])
         for threads in self.a.threads_checked:
             self.compare_threads(plan, threads)
         return self.failures
@@ -210,15 +217,15 @@ class Parity:
             worst = max(worst, (error if error == error else math.inf, name))
         self.check(f"weights after {step} steps, in norm (worst: {worst[1]})", worst[0], WEIGHTS)
 
-    def compare_cut(self, cut, loss, gradients):
+    def compare_cut(self, cut, loss, gradients, overrides=()):
         if self.rows % cut:
             sys.exit(f"{self.rows} sequences do not cut into {cut} micro-batches")
         plan = self.compile(f"cut{cut}.plan", [f"batch.sequences={self.rows // cut}",
-                                               f"batch.micro_batches={cut}"])
+                                               f"batch.micro_batches={cut}", *overrides])
         other, cut_gradients = self.gradients(plan, f"cut{cut}.safetensors")
-        self.check(f"loss in {cut} micro-batches, relative", abs(other - loss) / loss, CUT)
-        self.compare_gradients(f"gradients in {cut} micro-batches, in norm", cut_gradients, gradients,
-                               CUT)
+        what = f"in {cut} micro-batches{' with dropout' if overrides else ''}"
+        self.check(f"loss {what}, relative", abs(other - loss) / loss, CUT)
+        self.compare_gradients(f"gradients {what}, in norm", cut_gradients, gradients, CUT)
 
     def compare_threads(self, plan, threads):
         steps = min(20, self.a.steps)

@@ -139,8 +139,10 @@ struct OutlineKernelFunctions
       return arith::ConstantIndexOp::create(builder, loc, value);
     };
     Value rest = workgroup;
-    for (auto [d, induction] :
-         llvm::reverse(llvm::zip(dimensions, forall.getInductionVars()))) {
+    // By number: the range of getInductionVars() would not outlive the head of a
+    // loop over llvm::reverse(llvm::zip(…)).
+    for (size_t i = dimensions.size(); i-- > 0;) {
+      const Dimension &d = dimensions[i];
       // Constant zero where there is one iteration: bounds then fold.
       Value index = constant(0);
       if (d.count > 1) {
@@ -149,10 +151,10 @@ struct OutlineKernelFunctions
         rest = arith::DivUIOp::create(builder, loc, rest, count);
       }
       // As affine.apply, so that bounds of sizes can be derived from it.
-      AffineExpr i = builder.getAffineDimExpr(0);
+      AffineExpr number = builder.getAffineDimExpr(0);
       Value value = affine::makeComposedAffineApply(
-          builder, loc, i * d.step + d.lower, {index});
-      mapping.map(induction, value);
+          builder, loc, number * d.step + d.lower, {index});
+      mapping.map(forall.getInductionVar(i), value);
     }
   }
 };
