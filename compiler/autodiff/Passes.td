@@ -19,8 +19,8 @@ def ExpandGradientPass : Pass<"trainc-expand-gradient", "::mlir::ModuleOp"> {
 def VerifyAutodiffPass : Pass<"trainc-verify-autodiff", "::mlir::ModuleOp"> {
   let summary = "Checks what holds after the autodiff stage";
   let description = [{
-    No train.gradient and no train.loss; the accumulate program writes the gradient
-    state of every trainable parameter, and frozen ones have none.
+    No train.gradient and no train.loss; where there are gradients, the accumulate
+    program writes that of every trainable parameter, and frozen ones have none.
   }];
 }
 

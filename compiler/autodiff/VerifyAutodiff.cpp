@@ -31,6 +31,11 @@ struct VerifyAutodiffPass : impl::VerifyAutodiffPassBase<VerifyAutodiffPass> {
 
   LogicalResult verifyGradients(ModuleOp module, plan::ProgramOp accumulate,
                                 SymbolTable &symbols) {
+    // A module that only evaluates asks for no gradient: all or none.
+    if (llvm::none_of(module.getOps<train::StateOp>(), [](train::StateOp s) {
+          return s.getRole() == train::Role::Gradient;
+        }))
+      return success();
     llvm::StringSet<> written;
     for (auto write : accumulate.getOps<train::WriteOp>())
       written.insert(write.getSymbol());

@@ -116,15 +116,18 @@ LogicalResult UpdateExpander::readGradients(ModuleOp module) {
 // ‖g‖ = √(Σ over parameters of Σ g²), sums in f64; coefficient min(1, c/(‖g‖ +
 // 1e-6)).
 LogicalResult UpdateExpander::measureNorm() {
-  Value total = constant(f64, 0);
+  Value total;
   for (auto [parameter, gradient] : gradients) {
     auto type = cast<RankedTensorType>(gradient.getType());
     Value square = nn::MulOp::create(builder, loc, type, gradient, gradient);
     SmallVector<int64_t> all =
         llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
     Value sum = nn::ReduceSumOp::create(builder, loc, f64, square, all);
-    total = nn::AddOp::create(builder, loc, f64, total, sum);
+    total = total ? nn::AddOp::create(builder, loc, f64, total, sum).getResult()
+                  : sum;
   }
+  if (!total)
+    total = constant(f64, 0); // everything is frozen
   Value norm = nn::SqrtOp::create(builder, loc, f64, total);
   auto metric =
       createState("metric.grad_norm", train::Role::Metric, f64, 0, {}, "");

@@ -1,4 +1,5 @@
-//===- ElementwiseOps.cpp - verifiers and folders of elementwise operations ===//
+//===- ElementwiseOps.cpp - verifiers and folders of elementwise operations
+//===//
 
 #include "dialects/nn/Nn.h"
 
@@ -32,10 +33,19 @@ LogicalResult CastOp::verify() {
                          getResult().getType().getShape(), "a result");
 }
 
-OpFoldResult CastOp::fold(FoldAdaptor) {
+OpFoldResult CastOp::fold(FoldAdaptor adaptor) {
   if (getInput().getType() == getType())
     return getInput();
-  return {};
+  // Constants of update rules are f64 scalars: round them here, once.
+  auto splat = dyn_cast_or_null<SplatElementsAttr>(adaptor.getInput());
+  auto to = dyn_cast<FloatType>(getType().getElementType());
+  if (!splat || !to || !isa<FloatType>(splat.getElementType()))
+    return {};
+  APFloat value = splat.getSplatValue<APFloat>();
+  bool losesInfo;
+  value.convert(to.getFloatSemantics(), APFloat::rmNearestTiesToEven,
+                &losesInfo);
+  return DenseElementsAttr::get(getType(), value);
 }
 
 OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }

@@ -38,7 +38,8 @@ LogicalResult TransposeOp::verify() {
   for (int64_t d : permutation)
     if (d >= 0 && d < from.getRank())
       seen.set(d);
-  if (int64_t(permutation.size()) != from.getRank() || !seen.all()) // transpose_c1
+  if (int64_t(permutation.size()) != from.getRank() ||
+      !seen.all()) // transpose_c1
     return emitOpError() << "expected a permutation of " << from.getRank()
                          << " dimensions, but got [" << permutation << "]";
   SmallVector<int64_t> shape = llvm::map_to_vector(
@@ -49,6 +50,24 @@ LogicalResult TransposeOp::verify() {
                          << "] and type " << from.getElementType()
                          << ", but got " << to;
   return success();
+}
+
+OpFoldResult TransposeOp::fold(FoldAdaptor) {
+  auto isIdentity = [](ArrayRef<int64_t> permutation) {
+    for (auto [i, d] : llvm::enumerate(permutation))
+      if (int64_t(i) != d)
+        return false;
+    return true;
+  };
+  if (isIdentity(getPermutation()))
+    return getInput();
+  // Back and forth: dimension d of the result is inner[outer[d]] of the source.
+  if (auto inner = getInput().getDefiningOp<TransposeOp>())
+    if (isIdentity(llvm::map_to_vector(getPermutation(), [&](int64_t d) {
+          return inner.getPermutation()[d];
+        })))
+      return inner.getInput();
+  return {};
 }
 
 LogicalResult BroadcastOp::verify() {
@@ -63,9 +82,9 @@ LogicalResult BroadcastOp::verify() {
                          << to.getRank() << ", but got [" << dims << "]";
   for (auto [i, d] : llvm::enumerate(dims))
     if (to.getDimSize(d) != from.getDimSize(i)) // broadcast_c2
-      return emitOpError() << "expected dimension " << d << " of the result to be "
-                           << from.getDimSize(i) << ", but got "
-                           << to.getDimSize(d);
+      return emitOpError() << "expected dimension " << d
+                           << " of the result to be " << from.getDimSize(i)
+                           << ", but got " << to.getDimSize(d);
   if (from.getElementType() != to.getElementType()) // broadcast_c3
     return emitOpError() << "expected element type " << from.getElementType()
                          << ", but got " << to.getElementType();
@@ -82,23 +101,25 @@ OpFoldResult BroadcastOp::fold(FoldAdaptor adaptor) {
 
 /// Slice and pad share their constraints: `part` is a box of `whole`.
 static LogicalResult verifyBox(Operation *op, RankedTensorType whole,
-                               RankedTensorType part, ArrayRef<int64_t> offsets) {
+                               RankedTensorType part,
+                               ArrayRef<int64_t> offsets) {
   if (whole.getRank() != part.getRank() ||
       int64_t(offsets.size()) != whole.getRank()) // slice_c1, pad_c1
-    return op->emitOpError() << "expected " << whole.getRank()
-                             << " offsets and equal ranks, but got "
-                             << offsets.size() << " offsets for " << whole
-                             << " and " << part;
+    return op->emitOpError()
+           << "expected " << whole.getRank()
+           << " offsets and equal ranks, but got " << offsets.size()
+           << " offsets for " << whole << " and " << part;
   for (int64_t d = 0; d < whole.getRank(); ++d)
-    if (offsets[d] < 0 ||
-        offsets[d] + part.getDimSize(d) > whole.getDimSize(d)) // slice_c2, pad_c2
+    if (offsets[d] < 0 || offsets[d] + part.getDimSize(d) >
+                              whole.getDimSize(d)) // slice_c2, pad_c2
       return op->emitOpError()
              << "expected the box in dimension " << d << " inside [0, "
              << whole.getDimSize(d) << "), but got [" << offsets[d] << ", "
              << offsets[d] + part.getDimSize(d) << ")";
   if (whole.getElementType() != part.getElementType()) // slice_c3, pad_c3
-    return op->emitOpError() << "expected element type " << whole.getElementType()
-                             << ", but got " << part.getElementType();
+    return op->emitOpError()
+           << "expected element type " << whole.getElementType() << ", but got "
+           << part.getElementType();
   return success();
 }
 
@@ -115,6 +136,11 @@ LogicalResult PadOp::verify() {
   return verifyBox(*this, getType(), getInput().getType(), getOffsets());
 }
 
+OpFoldResult PadOp::fold(FoldAdaptor) {
+  return getInput().getType() == getType() ? OpFoldResult(getInput())
+                                           : OpFoldResult();
+}
+
 /// Split and concat share theirs: `parts` are equal pieces of `whole` along the
 /// last dimension.
 static LogicalResult verifyParts(Operation *op, RankedTensorType whole,
@@ -128,8 +154,8 @@ static LogicalResult verifyParts(Operation *op, RankedTensorType whole,
   auto expected = RankedTensorType::get(shape, whole.getElementType());
   for (Type part : parts)
     if (part != expected) // split_c1, concat_c1
-      return op->emitOpError() << "expected parts of type " << expected
-                               << ", but got " << part;
+      return op->emitOpError()
+             << "expected parts of type " << expected << ", but got " << part;
   return success();
 }
 
@@ -141,6 +167,11 @@ LogicalResult ConcatOp::verify() {
   return verifyParts(*this, getType(), getParts().getTypes());
 }
 
+OpFoldResult ReduceSumOp::fold(FoldAdaptor) {
+  return getInput().getType() == getType() ? OpFoldResult(getInput())
+                                           : OpFoldResult();
+}
+
 LogicalResult ReduceSumOp::verify() {
   auto from = getInput().getType(), to = getType();
   ArrayRef<int64_t> dims = getDimensions();
@@ -149,13 +180,15 @@ LogicalResult ReduceSumOp::verify() {
     if (!llvm::is_contained(dims, d))
       shape.push_back(from.getDimSize(d));
   for (auto [i, d] : llvm::enumerate(dims))
-    if (d < 0 || d >= from.getRank() || (i && dims[i - 1] >= d)) // reduce_sum_c1
+    if (d < 0 || d >= from.getRank() ||
+        (i && dims[i - 1] >= d)) // reduce_sum_c1
       return emitOpError() << "expected strictly increasing dimensions below "
                            << from.getRank() << ", but got [" << dims << "]";
   if (ArrayRef<int64_t>(shape) != to.getShape()) // reduce_sum_c2
     return emitOpError() << "expected a result of shape [" << shape
                          << "], but got " << to;
-  if (from.getElementTypeBitWidth() > to.getElementTypeBitWidth()) // reduce_sum_c3
+  if (from.getElementTypeBitWidth() >
+      to.getElementTypeBitWidth()) // reduce_sum_c3
     return emitOpError() << "expected an element type at least as wide as "
                          << from.getElementType() << ", but got "
                          << to.getElementType();

@@ -36,6 +36,7 @@ def NN_TransposeOp : NN_Op<"transpose"> {
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$input $permutation attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def NN_BroadcastOp : NN_Op<"broadcast"> {
@@ -92,6 +93,7 @@ def NN_PadOp : NN_Op<"pad"> {
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$input $offsets attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def NN_SplitOp : NN_Op<"split"> {
@@ -144,6 +146,7 @@ def NN_ReduceSumOp : NN_Op<"reduce_sum"> {
   let results = (outs NN_Float:$result);
   let assemblyFormat = "$input $dimensions attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 #endif // TRAINC_DIALECTS_NN_SHAPEOPS_TD

@@ -5,7 +5,8 @@ test file puts cases into one module whose loss is the sum over cases of Σ w·y
 with frozen random w, compiles it for the reference back end and the default one,
 and compares on fresh values: @predict's outputs with the reference, @accumulate's
 gradients with central differences of the reference, elementwise and along a
-random direction. All in f64.
+random direction. First in f64, for both back ends, then in f32 for the default
+one (where its kernels differ most), with the reference still in f64.
 """
 
 import os
@@ -17,14 +18,26 @@ import numpy as np
 
 import runtime
 
-TOLERANCE = 1e-6  # of gradients: what differences can see
-FORWARD_TOLERANCE = 1e-10
 TARGETS = ("cpu:reference", None)
 WEIGHT, COUNT = 3.0, 2.0
 COUNTERS = (0x123456789ABCDEF, 7, 5)  # seed, step, first row
 
 
-def tensor(shape, element="f64"):
+class Precision:
+    """The element type of the modules being tested, and what to expect of it."""
+
+    element = "f64"
+    targets = TARGETS
+    gradient = 1e-6  # what differences can see
+    forward = 1e-10
+
+    @classmethod
+    def use_f32(cls):
+        cls.element, cls.targets, cls.gradient, cls.forward = "f32", (None,), 3e-5, 3e-6
+
+
+def tensor(shape, element=None):
+    element = element or Precision.element
     return "tensor<" + "".join(f"{d}x" for d in shape) + element + ">"
 
 
@@ -54,6 +67,12 @@ def distinct(rng, shape):
     """No two elements closer than 0.1, so that no difference crosses a kink."""
     size = int(np.prod(shape))
     return (0.1 * rng.permutation(size) + 0.05 * rng.random(size) - 0.05 * size).reshape(shape)
+
+
+def rounded(values):
+    """What the element type can hold of `values`, in f64."""
+    kind = np.float32 if Precision.element == "f32" else np.float64
+    return np.array(values, dtype=kind).astype(np.float64)
 
 
 class Case:
@@ -89,13 +108,19 @@ class Case:
         return text
 
 
-def module_text(cases, inputs=(), attributes=""):
+def module_header(micro_batches=1):
+    """The first line of a textual module, with what every plan must say."""
+    return ('module attributes {train.name = "numerics", train.objective = "causal_lm", '
+            "train.sequences = 1 : i64, train.length = 1 : i64, "
+            f"train.micro_batches = {micro_batches} : i64, train.seed = 1 : i64, "
+            "train.total_steps = 10 : i64, train.vocab_size = 1000 : i64, "
+            "train.ignore_index = -100 : i64} {")
+
+
+def module_text(cases, inputs=()):
     """inputs: (name, type) pairs of the step, e.g. ("inputs", "tensor<2x3xi32>")."""
     names = [n for n, _ in inputs]
-    lines = [f'module attributes {{train.name = "numerics", train.sequences = 1 : i64, '
-             f"train.length = 1 : i64, train.micro_batches = 1 : i64, train.seed = 1 : i64, "
-             f"train.total_steps = 1 : i64, train.vocab_size = 1000 : i64, "
-             f'train.ignore_index = -100 : i64, train.objective = "causal_lm"{attributes}}} {{']
+    lines = [module_header()]
     for case in cases:
         for name, shape, trainable in case.parameters():
             symbol = case.symbol(name)
@@ -154,32 +179,32 @@ def check_case(case, session, arrays, rng, failures, where):
     inner = {k: v for k, v in arrays.items() if k != "w"}
     if case.forward:
         failures.check(f"{where} {case.name} forward", session.variable(f"{case.name}.y"),
-                       case.reference(**inner), FORWARD_TOLERANCE)
+                       case.reference(**inner), Precision.forward)
     for name, (shape, _, trainable) in case.tensors.items():
         if not trainable:
             continue
         got = session.variable("grad." + case.symbol(name)).copy()
         want = differences(loss, arrays, name) * (WEIGHT / COUNT)
-        failures.check(f"{where} {case.name} gradient of {name}", got, want, TOLERANCE)
+        failures.check(f"{where} {case.name} gradient of {name}", got, want, Precision.gradient)
         direction = rng.standard_normal(shape)
         along = float((got * direction).sum())
         moved = [loss({**arrays, name: arrays[name] + s * 1e-5 * direction}) for s in (1, -1)]
         slope = (moved[0] - moved[1]) / 2e-5 * (WEIGHT / COUNT)
         # A direction may be nearly orthogonal to the gradient: measure by its size.
         size = np.linalg.norm(want) * np.linalg.norm(direction)
-        if not abs(along - slope) <= TOLERANCE * max(size, 1e-30):
+        if not abs(along - slope) <= Precision.gradient * max(size, 1e-30):
             failures.append(f"{where} {case.name}: derivative of {name} along a direction is "
                             f"{along!r}, differences say {slope!r}")
 
 
-def run(cases, inputs=(), values=None, seeds=(1, 2), attributes="", forward=True):
+def run(cases, inputs=(), values=None, seeds=(1, 2)):
     """Compiles, runs and compares; returns the failures. values: name -> array of
     each input; control.random is COUNTERS."""
     failures = Failures()
     values = dict(values or {})
-    text = module_text(cases, inputs, attributes)
+    text = module_text(cases, inputs)
     with tempfile.TemporaryDirectory() as folder:
-        for target in TARGETS:
+        for target in Precision.targets:
             path = os.path.join(folder, "case.plan")
             runtime.compile_plan(text, path, target)
             session = runtime.Session(path)
@@ -187,9 +212,9 @@ def run(cases, inputs=(), values=None, seeds=(1, 2), attributes="", forward=True
                 rng = np.random.default_rng(seed)
                 arrays = {}
                 for case in cases:
-                    arrays[case.name] = {n: np.array(sample(rng, shape), dtype=np.float64)
+                    arrays[case.name] = {n: rounded(sample(rng, shape))
                                          for n, (shape, sample, _) in case.tensors.items()}
-                    arrays[case.name]["w"] = np.array(rng.standard_normal(case.result))
+                    arrays[case.name]["w"] = rounded(rng.standard_normal(case.result))
                     for name, value in arrays[case.name].items():
                         session.set(case.symbol(name), value)
                 for name, _ in inputs:
@@ -209,15 +234,18 @@ def run(cases, inputs=(), values=None, seeds=(1, 2), attributes="", forward=True
                            for c in cases)
                 scale = sum(float(np.abs(arrays[c.name]["w"]).sum()) for c in cases)
                 got = float(session.variable("loss.numerics.sum"))
-                if not abs(got - want) <= FORWARD_TOLERANCE * max(abs(want), scale):
+                if not abs(got - want) <= Precision.forward * max(abs(want), scale):
                     failures.append(f"{where} loss is {got!r}, expected {want!r}")
             session.close()
     return failures
 
 
-def main(test):
+def main(test, both_precisions=True):
     """Runs `test() -> failures` and exits accordingly."""
     failures = test()
+    if both_precisions:
+        Precision.use_f32()
+        failures += [f"f32 {failure}" for failure in test()]
     for failure in failures:
         print(failure, file=sys.stderr)
     print(f"{len(failures)} failures")

@@ -63,10 +63,20 @@ def attention(name, b, tq, tk, h, d, mask, extra="", operands="", **options):
                 forward="counters" not in options)
 
 
+def masked_attention(b, t, h, d, lengths):
+    """Masks that depend on the data; a row without keys gives 0."""
+    operands = f"lengths %inputs : {tensor((b,), 'i32')}"
+    cases = [attention("attention_lengths", b, t, t + 1, h, d, "none", operands=operands,
+                       lengths=lengths),
+             attention("attention_prefix", b, t, t, h, d, "prefix", operands=operands,
+                       lengths=lengths)]
+    return cases, [("inputs", tensor((b,), "i32"))], {"inputs": lengths}
+
+
 def test():
     failures = Failures()
     for m, k, n, batch in [(1, 1, 1, ()), (3, 3, 3, ()), (5, 7, 3, ()), (1, 9, 4, ()),
-                           (33, 2, 17, ()), (3, 5, 4, (2,)), (1, 3, 1, (2, 3))]:
+                           (33, 2, 17, ()), (37, 19, 70, ()), (3, 5, 4, (2,)), (1, 3, 1, (2, 3))]:
         failures += [f"m={m} k={k} n={n} {f}" for f in run(list(matmuls(m, k, n, batch)))]
     rng = np.random.default_rng(5)
     for rows, vocabulary, channels in [(1, 1, 1), (7, 3, 5), (40, 11, 1)]:
@@ -80,6 +90,8 @@ def test():
                  attention("attention_window", b, t, t, h, d, "window", ", window = 2 : i64",
                            window=2)]
         failures += [f"B={b} T={t} {f}" for f in run(cases)]
+    for lengths in [(0, 3, 6), (5, 1, 2)]:
+        failures += run(*masked_attention(3, 5, 2, 4, np.array(lengths, np.int32)))
     noisy = attention("attention_dropout", 2, 5, 5, 3, 4, "causal",
                       ", dropout = 0.3 : f64, stream = 9 : i64",
                       "counters %control_random : tensor<3xi64>", counters=COUNTERS, stream=9,

@@ -24,7 +24,7 @@ def cases(a, b, c):
                    lambda x, p=p: x.transpose(p))
     yield case("broadcast", f"%z = nn.broadcast %x [0, 2, 3] : {t} -> {tensor((a, 3, b, c))}",
                (a, 3, b, c), lambda x: np.repeat(x[:, None], 3, 1))
-    yield case("broadcast_scalar", f"%z = nn.broadcast %x [] : tensor<f64> -> {tensor((a, b))}",
+    yield case("broadcast_scalar", f"%z = nn.broadcast %x [] : {tensor(())} -> {tensor((a, b))}",
                (a, b), lambda x: np.full((a, b), x), {"x": ((), normal)})
     yield case("broadcast_bias", f"%z = nn.broadcast %x [2] : {tensor((c,))} -> {t}", (a, b, c),
                lambda x: np.broadcast_to(x, (a, b, c)), {"x": ((c,), normal)})

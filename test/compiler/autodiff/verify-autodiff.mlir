@@ -27,7 +27,18 @@ plan.program @accumulate [] {
 }
 
 // -----
-// A module that only predicts needs no gradients.
+// Some gradients are not enough.
+train.parameter @v normal : tensor<f64> {external_name = "v"}
+// expected-error @below {{expected program @accumulate to write the gradient state @grad.w, but it does not}}
 train.parameter @w normal : tensor<f64> {external_name = "w"}
-plan.program @predict [] {
+train.state @grad.v gradient : tensor<f64> {parameter = @v}
+plan.program @accumulate [] {
+  %0 = nn.constant dense<0.0> : tensor<f64>
+  train.write %0, @grad.v : tensor<f64>
+}
+
+// -----
+// A module that only evaluates needs no gradients.
+train.parameter @w normal : tensor<f64> {external_name = "w"}
+plan.program @accumulate [] {
 }

@@ -22,10 +22,9 @@
 // CHECK: %[[GB:.*]] = train.read @grad.b : tensor<3xf32>
 // CHECK: %[[GW2:.*]] = nn.mul %[[GW]], %[[GW]]
 // CHECK: %[[SW:.*]] = nn.reduce_sum %[[GW2]] [0, 1] : tensor<2x3xf32> -> tensor<f64>
-// CHECK: %[[TOTAL:.*]] = nn.add %[[SW]]
 // CHECK: %[[GB2:.*]] = nn.mul %[[GB]], %[[GB]]
 // CHECK: %[[SB:.*]] = nn.reduce_sum %[[GB2]] [0] : tensor<3xf32> -> tensor<f64>
-// CHECK: %[[SQUARE:.*]] = nn.add %[[TOTAL]], %[[SB]]
+// CHECK: %[[SQUARE:.*]] = nn.add %[[SW]], %[[SB]]
 // CHECK: %[[NORM:.*]] = nn.sqrt %[[SQUARE]]
 // CHECK: train.write %[[NORM]], @metric.grad_norm
 // CHECK: %[[SAFE:.*]] = nn.add %[[NORM]], %[[EPSILON]]
