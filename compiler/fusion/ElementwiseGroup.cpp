@@ -184,9 +184,9 @@ private:
           kept.push_back(space[d]);
         else
           reduced *= space[d];
-      // Columns: at least a cache line of them.
+      // Columns: enough of them that each row read is a few cache lines.
       SmallVector<int64_t> keptTile =
-          chooseTile(kept, std::max<int64_t>(32, kTileElements / reduced));
+          chooseTile(kept, std::max<int64_t>(256, kTileElements / reduced));
       for (auto [d, size] : llvm::zip(resultDimensions, keptTile))
         tile[d] = size;
     }
