@@ -1,5 +1,6 @@
 //===- Diagnostics.cpp - how trainc says what went wrong ------------------===//
 
+#include "compiler/codegen/cpu/CpuTarget.h"
 #include "tools/trainc/Commands.h"
 
 #include "mlir/IR/Diagnostics.h"
@@ -34,6 +35,8 @@ static DialectRegistry makeRegistry() {
 }
 
 Compiler::Compiler() : context(makeRegistry()) {
+  // People see what is wrong and where, not the whole module.
+  context.printOpOnDiagnostic(false);
   context.getDiagEngine().registerHandler([](Diagnostic &diagnostic) {
     StringRef kind = diagnostic.getSeverity() == DiagnosticSeverity::Error     ? "error"
                      : diagnostic.getSeverity() == DiagnosticSeverity::Warning ? "warning"
@@ -57,6 +60,10 @@ bool parseTarget(const std::string &text, PipelineOptions &options) {
   }
   options.reference = detail == "reference";
   options.cpu = options.reference ? "" : detail.str();
+  if (llvm::Error error = codegen::CpuTarget::get(options.cpu).takeError()) {
+    fail(1, llvm::toString(std::move(error)));
+    return false;
+  }
   return true;
 }
 

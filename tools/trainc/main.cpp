@@ -15,8 +15,10 @@ int main(int argc, char **argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
-    // CLI11 reports by exception; its statuses other than 0 are the user's errors.
-    return app.exit(error) == 0 ? 0 : 1;
+    // CLI11 reports by exception; status 0 is --help and --version.
+    if (error.get_exit_code() == 0)
+      return app.exit(error);
+    return trainc::tools::fail(1, std::string(error.what()) + " (try --help)");
   }
   return action();
 }
