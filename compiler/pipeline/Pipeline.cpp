@@ -37,7 +37,8 @@ namespace trainc {
 
 ArrayRef<StageInfo> stages() {
   static const StageInfo all[] = {
-#define TRAINC_STAGE(Name, name, summary, contract) {Stage::Name, #name, summary, contract},
+#define TRAINC_STAGE(Name, name, summary, contract)                            \
+  {Stage::Name, #name, summary, contract},
 #include "compiler/pipeline/Stages.def"
   };
   return all;
@@ -51,8 +52,9 @@ std::optional<Stage> parseStage(StringRef name) {
 }
 
 void registerTrainc(DialectRegistry &registry) {
-  registry.insert<nn::NNDialect, train::TrainDialect, plan::PlanDialect, affine::AffineDialect,
-                  arith::ArithDialect, bufferization::BufferizationDialect, linalg::LinalgDialect,
+  registry.insert<nn::NNDialect, train::TrainDialect, plan::PlanDialect,
+                  affine::AffineDialect, arith::ArithDialect,
+                  bufferization::BufferizationDialect, linalg::LinalgDialect,
                   math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
                   tensor::TensorDialect, vector::VectorDialect>();
   recipe::registerRecipeDialects(registry);
@@ -67,7 +69,8 @@ OwningOpRef<ModuleOp> loadInput(MLIRContext &context, StringRef path,
     return recipe::loadRecipe(context, path, overrides);
   if (!overrides.empty()) {
     emitError(UnknownLoc::get(&context))
-        << "expected a recipe (.toml) with --set, but got the module '" << path << "'";
+        << "expected a recipe (.toml) with --set, but got the module '" << path
+        << "'";
     return {};
   }
   llvm::SourceMgr sources;
@@ -77,7 +80,8 @@ OwningOpRef<ModuleOp> loadInput(MLIRContext &context, StringRef path,
 namespace {
 
 /// Adds the passes of one stage; false for stages that are functions.
-void addStage(Stage stage, OpPassManager &manager, const PipelineOptions &options) {
+void addStage(Stage stage, OpPassManager &manager,
+              const PipelineOptions &options) {
   switch (stage) {
   case Stage::Recipe:
   case Stage::Emit:
@@ -104,9 +108,11 @@ void addStage(Stage stage, OpPassManager &manager, const PipelineOptions &option
 }
 
 /// DIR/<number>-<stage>.mlir, number first so that files sort in stage order.
-LogicalResult dump(ModuleOp module, const StageInfo &info, StringRef directory) {
+LogicalResult dump(ModuleOp module, const StageInfo &info,
+                   StringRef directory) {
   SmallString<128> path(directory);
-  llvm::sys::path::append(path, llvm::Twine(unsigned(info.stage)) + "-" + info.name + ".mlir");
+  llvm::sys::path::append(path, llvm::Twine(unsigned(info.stage)) + "-" +
+                                    info.name + ".mlir");
   std::error_code error = llvm::sys::fs::create_directories(directory);
   if (!error) {
     llvm::ToolOutputFile file(path, error, llvm::sys::fs::OF_Text);
@@ -118,7 +124,8 @@ LogicalResult dump(ModuleOp module, const StageInfo &info, StringRef directory) 
       return success();
     }
   }
-  return module.emitError() << "expected to write '" << path << "', but got " << error.message();
+  return module.emitError()
+         << "expected to write '" << path << "', but got " << error.message();
 }
 
 } // namespace
@@ -137,9 +144,11 @@ LogicalResult runStages(ModuleOp module, const PipelineOptions &options) {
         return failure();
     }
     if (failed(mlir::verify(module)))
-      return module.emitError() << "expected a valid module after stage '" << info.name
-                                << "', but got an invalid one: this is a bug in trainc";
-    if (!options.dumpDirectory.empty() && failed(dump(module, info, options.dumpDirectory)))
+      return module.emitError()
+             << "expected a valid module after stage '" << info.name
+             << "', but got an invalid one: this is a bug in trainc";
+    if (!options.dumpDirectory.empty() &&
+        failed(dump(module, info, options.dumpDirectory)))
       return failure();
   }
   return success();

@@ -1,4 +1,5 @@
-//===- Pipeline.h - all stages in order ---------------------------*- C++ -*-===//
+//===- Pipeline.h - all stages in order ---------------------------*- C++
+//-*-===//
 //
 // From a recipe or textual module to the bytes of a plan. Options say where to
 // stop and what to show; what a stage does is the stage's business.
@@ -32,25 +33,27 @@ llvm::ArrayRef<StageInfo> stages();
 std::optional<Stage> parseStage(llvm::StringRef name);
 
 struct PipelineOptions {
-  std::string cpu;             ///< LLVM name; empty: this machine's
-  bool reference = false;      ///< plain loops: the oracle of every kernel
-  unsigned threads = 0;        ///< of the compiler; 0: all
+  std::string cpu;        ///< LLVM name; empty: this machine's
+  bool reference = false; ///< plain loops: the oracle of every kernel
+  unsigned threads = 0;   ///< of the compiler; 0: all
   Stage stopAfter = Stage::Emit;
-  std::string dumpDirectory;   ///< "": none; else one .mlir file per stage
-  bool verifyEach = false;     ///< verify after every pass, not only after stages
+  std::string dumpDirectory; ///< "": none; else one .mlir file per stage
+  bool verifyEach = false;   ///< verify after every pass, not only after stages
   bool timing = false;
 };
 
 /// Dialects, interfaces and translations that compiling needs.
 void registerTrainc(mlir::DialectRegistry &registry);
 
-/// Reads `path`: a recipe (.toml, with `overrides` "section.key=value") or a textual
-/// module (.mlir). Null after diagnostics.
-mlir::OwningOpRef<mlir::ModuleOp> loadInput(mlir::MLIRContext &context, llvm::StringRef path,
-                                            llvm::ArrayRef<std::string> overrides);
+/// Reads `path`: a recipe (.toml, with `overrides` "section.key=value") or a
+/// textual module (.mlir). Null after diagnostics.
+mlir::OwningOpRef<mlir::ModuleOp>
+loadInput(mlir::MLIRContext &context, llvm::StringRef path,
+          llvm::ArrayRef<std::string> overrides);
 
 /// Runs the stages from objective to options.stopAfter, emit excluded.
-llvm::LogicalResult runStages(mlir::ModuleOp module, const PipelineOptions &options);
+llvm::LogicalResult runStages(mlir::ModuleOp module,
+                              const PipelineOptions &options);
 
 } // namespace trainc
 

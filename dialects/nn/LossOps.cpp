@@ -19,13 +19,15 @@ template <typename Op> static LogicalResult verifyCrossEntropy(Op op) {
   ArrayRef<int64_t> lse = op.getLse().getType().getShape();
   if (logits.getRank() != 2 || targets != logits.getShape().drop_back() ||
       lse != targets) // cross_entropy_c1
-    return op.emitOpError() << "expected logits [N, V] and targets, loss, lse [N], but got "
-                            << logits << ", [" << targets << "] and [" << lse << "]";
+    return op.emitOpError()
+           << "expected logits [N, V] and targets, loss, lse [N], but got "
+           << logits << ", [" << targets << "] and [" << lse << "]";
   double smoothing = op.getLabelSmoothing().convertToDouble();
   double z = op.getZLoss().convertToDouble();
   if (!(smoothing >= 0 && smoothing < 1) || !(z >= 0)) // cross_entropy_c2
-    return op.emitOpError() << "expected label_smoothing in [0, 1) and z_loss >= 0, but got "
-                            << smoothing << " and " << z;
+    return op.emitOpError()
+           << "expected label_smoothing in [0, 1) and z_loss >= 0, but got "
+           << smoothing << " and " << z;
   return success();
 }
 
@@ -36,8 +38,8 @@ static LogicalResult verifyCounters(Operation *op, Value counters) {
   auto type = cast<RankedTensorType>(counters.getType());
   if (type.getRank() == 1 && type.getDimSize(0) == 3) // dropout_c2, random_c1
     return success();
-  return op->emitOpError() << "expected counters of type tensor<3xi64>, but got "
-                           << type;
+  return op->emitOpError()
+         << "expected counters of type tensor<3xi64>, but got " << type;
 }
 
 LogicalResult DropoutOp::verify() {

@@ -30,7 +30,8 @@ LogicalResult ProgramOp::verify() {
   llvm::StringSet<> names;
   for (StringRef name : getInputs().getAsValueRange<StringAttr>())
     names.insert(name);
-  if (getInputs().size() != arguments || names.size() != arguments) // program_c1
+  if (getInputs().size() != arguments ||
+      names.size() != arguments) // program_c1
     return emitOpError() << "expected " << arguments
                          << " distinct input names, but got " << getInputs();
   return success();
@@ -47,18 +48,24 @@ LogicalResult KernelOp::verify() {
   for (auto [i, a] : llvm::enumerate(access))
     sorted &= a >= 1 && a <= 3 && (i == 0 || a != 1 || access[i - 1] == 1);
   if (!sorted) // kernel_c1
-    return emitOpError() << "expected one access per argument, read before the others, "
-                            "but got ["
-                         << access << "] for " << block.getNumArguments() << " arguments";
-  auto result = dyn_cast_if_present<ReturnOp>(block.empty() ? nullptr : &block.back());
+    return emitOpError()
+           << "expected one access per argument, read before the others, "
+              "but got ["
+           << access << "] for " << block.getNumArguments() << " arguments";
+  auto result =
+      dyn_cast_if_present<ReturnOp>(block.empty() ? nullptr : &block.back());
   if (!result)
     return emitOpError() << "expected plan.return at the end";
-  TypeRange destinations = TypeRange(block.getArgumentTypes()).drop_front(getNumInputs());
-  bool buffers = llvm::any_of(block.getArgumentTypes(), llvm::IsaPred<MemRefType>);
-  if (buffers ? result.getNumOperands() != 0
-              : destinations != TypeRange(result.getOperandTypes())) // kernel_c2
-    return emitOpError() << "expected plan.return of the destinations' types, but got "
-                         << result.getOperandTypes();
+  TypeRange destinations =
+      TypeRange(block.getArgumentTypes()).drop_front(getNumInputs());
+  bool buffers =
+      llvm::any_of(block.getArgumentTypes(), llvm::IsaPred<MemRefType>);
+  if (buffers
+          ? result.getNumOperands() != 0
+          : destinations != TypeRange(result.getOperandTypes())) // kernel_c2
+    return emitOpError()
+           << "expected plan.return of the destinations' types, but got "
+           << result.getOperandTypes();
   return success();
 }
 
@@ -69,20 +76,23 @@ LogicalResult LaunchOp::verify() {
 }
 
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &tables) {
-  auto kernel = tables.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
+  auto kernel =
+      tables.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
   if (!kernel) // launch_c1
     return emitOpError() << "expected " << getKernelAttr()
                          << " to be a plan.kernel, but it is not";
   TypeRange arguments = kernel.getBody().front().getArgumentTypes();
   if (auto buffers = getBuffers()) {
     if (buffers->size() != arguments.size()) // launch_c2
-      return emitOpError() << "expected " << arguments.size() << " buffers, but got "
-                           << buffers->size();
-    for (auto [name, type] : llvm::zip(buffers->getAsRange<FlatSymbolRefAttr>(), arguments)) {
+      return emitOpError() << "expected " << arguments.size()
+                           << " buffers, but got " << buffers->size();
+    for (auto [name, type] :
+         llvm::zip(buffers->getAsRange<FlatSymbolRefAttr>(), arguments)) {
       auto buffer = tables.lookupNearestSymbolFrom<BufferOp>(*this, name);
       if (!buffer || buffer.getType() != type)
-        return emitOpError() << "expected " << name << " to be a buffer of type " << type
-                             << ", but it is not";
+        return emitOpError()
+               << "expected " << name << " to be a buffer of type " << type
+               << ", but it is not";
     }
     return success();
   }
@@ -90,9 +100,9 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &tables) {
   auto same = [](TypeRange a, TypeRange b) {
     return llvm::equal(a, b, [](Type x, Type y) {
       auto shapedX = dyn_cast<ShapedType>(x), shapedY = dyn_cast<ShapedType>(y);
-      return x == y || (shapedX && shapedY &&
-                        shapedX.getShape() == shapedY.getShape() &&
-                        shapedX.getElementType() == shapedY.getElementType());
+      return x == y ||
+             (shapedX && shapedY && shapedX.getShape() == shapedY.getShape() &&
+              shapedX.getElementType() == shapedY.getElementType());
     });
   };
   unsigned inputs = kernel.getNumInputs();
@@ -107,50 +117,61 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &tables) {
 
 LogicalResult ArenaOp::verify() {
   if (!llvm::isPowerOf2_64(getAlignmentBytes())) // arena_c1
-    return emitOpError() << "expected an alignment that is a power of two, but got "
-                         << getAlignmentBytes();
+    return emitOpError()
+           << "expected an alignment that is a power of two, but got "
+           << getAlignmentBytes();
   ArrayRef<int64_t> offsets = getSegmentOffsets(), sizes = getSegmentSizes();
-  bool ordered = offsets.size() == sizes.size() && offsets.size() == getSegmentNames().size();
+  bool ordered = offsets.size() == sizes.size() &&
+                 offsets.size() == getSegmentNames().size();
   int64_t end = 0;
   for (size_t i = 0; ordered && i < offsets.size(); ++i) {
     ordered = offsets[i] >= end && sizes[i] >= 0;
     end = offsets[i] + sizes[i];
   }
   if (!ordered || end > int64_t(getSizeBytes())) // arena_c2
-    return emitOpError() << "expected ordered, disjoint segments inside " << getSizeBytes()
-                         << " bytes";
+    return emitOpError() << "expected ordered, disjoint segments inside "
+                         << getSizeBytes() << " bytes";
   return success();
 }
 
 LogicalResult BufferOp::verify() {
   auto type = dyn_cast<MemRefType>(getType());
-  if (!type || !type.hasStaticShape() || !type.getLayout().isIdentity()) // buffer_c2
-    return emitOpError() << "expected a static memref type with identity layout, but got "
-                         << getType();
+  if (!type || !type.hasStaticShape() ||
+      !type.getLayout().isIdentity()) // buffer_c2
+    return emitOpError()
+           << "expected a static memref type with identity layout, but got "
+           << getType();
   if (getOffsetBytes() % 64 != 0) // buffer_c1
-    return emitOpError() << "expected an offset that is a multiple of 64, but got "
-                         << getOffsetBytes();
+    return emitOpError()
+           << "expected an offset that is a multiple of 64, but got "
+           << getOffsetBytes();
   return success();
 }
 
 LogicalResult BufferOp::verifySymbolUses(SymbolTableCollection &tables) {
   auto arena = tables.lookupNearestSymbolFrom<ArenaOp>(*this, getArenaAttr());
   if (!arena)
-    return emitOpError() << "expected " << getArenaAttr() << " to be a plan.arena, but it is not";
+    return emitOpError() << "expected " << getArenaAttr()
+                         << " to be a plan.arena, but it is not";
   auto type = cast<MemRefType>(getType());
-  int64_t bytes = type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+  int64_t bytes = type.getNumElements() *
+                  llvm::divideCeil(type.getElementTypeBitWidth(), 8);
   if (getOffsetBytes() + bytes > arena.getSizeBytes()) // buffer_c1
-    return emitOpError() << "expected the buffer inside " << arena.getSizeBytes()
-                         << " bytes, but it ends at " << getOffsetBytes() + bytes;
+    return emitOpError() << "expected the buffer inside "
+                         << arena.getSizeBytes() << " bytes, but it ends at "
+                         << getOffsetBytes() + bytes;
   return success();
 }
 
 LogicalResult CopyOp::verifySymbolUses(SymbolTableCollection &tables) {
-  auto source = tables.lookupNearestSymbolFrom<BufferOp>(*this, getSourceAttr());
-  auto destination = tables.lookupNearestSymbolFrom<BufferOp>(*this, getDestinationAttr());
-  if (!source || !destination || source.getType() != destination.getType()) // copy_c1
-    return emitOpError() << "expected two buffers of one type, but got " << getSourceAttr()
-                         << " and " << getDestinationAttr();
+  auto source =
+      tables.lookupNearestSymbolFrom<BufferOp>(*this, getSourceAttr());
+  auto destination =
+      tables.lookupNearestSymbolFrom<BufferOp>(*this, getDestinationAttr());
+  if (!source || !destination ||
+      source.getType() != destination.getType()) // copy_c1
+    return emitOpError() << "expected two buffers of one type, but got "
+                         << getSourceAttr() << " and " << getDestinationAttr();
   return success();
 }
 

@@ -1,9 +1,9 @@
 //===- KernelAbi.h - how the runtime calls compiled kernels -----*- C++ -*-===//
 //
 // The one binary interface between code in a plan and the runtime. Standalone:
-// includes nothing of the project, valid C. The compiler emits functions of type
-// TraincKernel; the runtime calls them once per workgroup, in any order, on any
-// thread. A kernel has no barriers, calls nothing, allocates nothing.
+// includes nothing of the project, valid C. The compiler emits functions of
+// type TraincKernel; the runtime calls them once per workgroup, in any order,
+// on any thread. A kernel has no barriers, calls nothing, allocates nothing.
 //
 //===----------------------------------------------------------------------===//
 #ifndef TRAINC_RUNTIME_ABI_KERNELABI_H
@@ -11,7 +11,8 @@
 
 #include <stdint.h>
 
-/// Raised whenever the layout below changes; a plan with another version is refused.
+/// Raised whenever the layout below changes; a plan with another version is
+/// refused.
 #define TRAINC_KERNEL_ABI_VERSION 1
 
 /// Alignment of every buffer and of scratch, in bytes.

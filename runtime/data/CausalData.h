@@ -36,8 +36,8 @@ struct CausalDataOptions {
                               ///< however its batches are cut now
 };
 
-/// Gives the Data inputs "inputs" and "targets", i32 [B, T], also under the name
-/// of a program ("evaluate.inputs").
+/// Gives the Data inputs "inputs" and "targets", i32 [B, T], also under the
+/// name of a program ("evaluate.inputs").
 class CausalData final : public DataSource {
 public:
   /// User error when the files have less than one window of T + 1 tokens.

@@ -7,12 +7,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/autodiff/Autodiff.h"
+#include "compiler/codegen/cpu/CodegenCpu.h"
+#include "compiler/fusion/Fusion.h"
 #include "compiler/memory/Memory.h"
 #include "compiler/objective/Objective.h"
-#include "compiler/fusion/Fusion.h"
 #include "compiler/optimizer/Optimizer.h"
 #include "compiler/precision/Precision.h"
-#include "compiler/codegen/cpu/CodegenCpu.h"
 #include "dialects/nn/Nn.h"
 #include "dialects/plan/Plan.h"
 #include "dialects/train/Train.h"

@@ -1,7 +1,8 @@
-//===- Commands.h - the subcommands of trainc ---------------------*- C++ -*-===//
+//===- Commands.h - the subcommands of trainc ---------------------*- C++
+//-*-===//
 //
-// Each command adds itself to the command line and returns its exit status: 1 for
-// the user's error, 2 for a damaged file, 3 for the system's.
+// Each command adds itself to the command line and returns its exit status: 1
+// for the user's error, 2 for a damaged file, 3 for the system's.
 //
 //===----------------------------------------------------------------------===//
 #ifndef TRAINC_TOOLS_TRAINC_COMMANDS_H
@@ -28,8 +29,8 @@ public:
   mlir::MLIRContext context;
 };
 
-/// "cpu", "cpu:MCPU", "cpu:reference" → options.cpu and options.reference. False after
-/// an error on stderr.
+/// "cpu", "cpu:MCPU", "cpu:reference" → options.cpu and options.reference.
+/// False after an error on stderr.
 bool parseTarget(const std::string &text, PipelineOptions &options);
 
 /// Prints "error: message" on stderr and returns `status`.

@@ -38,11 +38,13 @@ Compiler::Compiler() : context(makeRegistry()) {
   // People see what is wrong and where, not the whole module.
   context.printOpOnDiagnostic(false);
   context.getDiagEngine().registerHandler([](Diagnostic &diagnostic) {
-    StringRef kind = diagnostic.getSeverity() == DiagnosticSeverity::Error     ? "error"
-                     : diagnostic.getSeverity() == DiagnosticSeverity::Warning ? "warning"
-                     : diagnostic.getSeverity() == DiagnosticSeverity::Remark  ? "remark"
-                                                                               : "note";
-    llvm::errs() << kind << ": " << place(diagnostic.getLocation()) << diagnostic << '\n';
+    StringRef kind =
+        diagnostic.getSeverity() == DiagnosticSeverity::Error     ? "error"
+        : diagnostic.getSeverity() == DiagnosticSeverity::Warning ? "warning"
+        : diagnostic.getSeverity() == DiagnosticSeverity::Remark  ? "remark"
+                                                                  : "note";
+    llvm::errs() << kind << ": " << place(diagnostic.getLocation())
+                 << diagnostic << '\n';
     for (Diagnostic &note : diagnostic.getNotes())
       llvm::errs() << "note: " << place(note.getLocation()) << note << '\n';
     return success();
@@ -54,8 +56,10 @@ bool parseTarget(const std::string &text, PipelineOptions &options) {
   StringRef target(text);
   auto [device, detail] = target.split(':');
   if (device != "cpu") {
-    fail(1, fmt::format("expected a target cpu, cpu:MCPU or cpu:reference, but got '{}'{}", text,
-                        device == "cuda" ? ": there is no CUDA back end yet" : ""));
+    fail(1,
+         fmt::format(
+             "expected a target cpu, cpu:MCPU or cpu:reference, but got '{}'{}",
+             text, device == "cuda" ? ": there is no CUDA back end yet" : ""));
     return false;
   }
   options.reference = detail == "reference";

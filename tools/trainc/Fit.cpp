@@ -23,13 +23,15 @@ int fit(Options &options) {
   // Scratch is known once kernels are code; everything else after memory.
   options.pipeline.stopAfter = Stage::Codegen;
   Compiler compiler;
-  OwningOpRef<ModuleOp> module = loadInput(compiler.context, options.input, options.overrides);
+  OwningOpRef<ModuleOp> module =
+      loadInput(compiler.context, options.input, options.overrides);
   if (!module || failed(runStages(module.get(), options.pipeline)))
     return 1;
   auto report = memory::computeFit(module.get());
   if (failed(report))
     return 1;
-  llvm::outs() << (options.json ? memory::fitJson(*report) : memory::fitTable(*report));
+  llvm::outs() << (options.json ? memory::fitJson(*report)
+                                : memory::fitTable(*report));
   return 0;
 }
 
@@ -37,18 +39,25 @@ int fit(Options &options) {
 
 void addFitCommand(CLI::App &app, Action &action) {
   auto options = std::make_shared<Options>();
-  CLI::App *command =
-      app.add_subcommand("fit", "Memory and work of a step, before anything runs");
+  CLI::App *command = app.add_subcommand(
+      "fit", "Memory and work of a step, before anything runs");
   command->footer("Examples:\n"
                   "  trainc fit models/recipes/gpt2-124m.toml\n"
-                  "  trainc fit models/recipes/gpt2-1.5b.toml --set batch.sequences=1 --json\n");
-  command->add_option("input", options->input, "RECIPE.toml or MODULE.mlir")->required();
-  command->add_option("--target", options->target, "cpu, cpu:MCPU or cpu:reference")
+                  "  trainc fit models/recipes/gpt2-1.5b.toml --set "
+                  "batch.sequences=1 --json\n");
+  command->add_option("input", options->input, "RECIPE.toml or MODULE.mlir")
+      ->required();
+  command
+      ->add_option("--target", options->target,
+                   "cpu, cpu:MCPU or cpu:reference")
       ->default_str("cpu");
-  command->add_option("--set", options->overrides, "section.key=value, over the recipe")
+  command
+      ->add_option("--set", options->overrides,
+                   "section.key=value, over the recipe")
       ->allow_extra_args(false);
   command->add_flag("--json", options->json, "One JSON object");
-  command->callback([options, &action] { action = [options] { return fit(*options); }; });
+  command->callback(
+      [options, &action] { action = [options] { return fit(*options); }; });
 }
 
 } // namespace trainc::tools

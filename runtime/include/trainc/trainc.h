@@ -1,10 +1,10 @@
 /*===- trainc.h - the runtime's C interface ---------------------------------===
  *
- * Loads a plan, gives direct access to the memory of its variables, and runs its
- * programs. Sessions are independent; calls on one session must not overlap.
- * Functions that return int give 0, or the kind of error (1 user, 2 damaged
- * file, 3 system); trainc_last_error says more. Nothing is written to stdout,
- * nothing aborts.
+ * Loads a plan, gives direct access to the memory of its variables, and runs
+ * its programs. Sessions are independent; calls on one session must not
+ * overlap. Functions that return int give 0, or the kind of error (1 user, 2
+ * damaged file, 3 system); trainc_last_error says more. Nothing is written to
+ * stdout, nothing aborts.
  *
  *===----------------------------------------------------------------------===*/
 #ifndef TRAINC_TRAINC_H
@@ -54,27 +54,27 @@ TRAINC_API int trainc_session_run(trainc_session *session,
                                   const char *program_name);
 
 /* The memory of a variable, writable, valid until the session is destroyed.
- * *out_shape has *out_rank extents, in elements, row-major, owned by the session.
- * Each out pointer may be NULL. */
+ * *out_shape has *out_rank extents, in elements, row-major, owned by the
+ * session. Each out pointer may be NULL. */
 TRAINC_API int trainc_session_variable(trainc_session *session,
                                        const char *name, void **out_pointer,
                                        uint64_t *out_size_bytes, int *out_type,
                                        int *out_rank,
                                        const uint64_t **out_shape);
 
-/* Variables by index, in the plan's order. The name is owned by the session; NULL
- * and 0 past the end. The role is one of the values above (7: transient, which
- * has no memory). */
+/* Variables by index, in the plan's order. The name is owned by the session;
+ * NULL and 0 past the end. The role is one of the values above (7: transient,
+ * which has no memory). */
 TRAINC_API size_t trainc_session_variable_count(const trainc_session *session);
-TRAINC_API const char *trainc_session_variable_name(const trainc_session *session,
-                                                    size_t index);
+TRAINC_API const char *
+trainc_session_variable_name(const trainc_session *session, size_t index);
 TRAINC_API int trainc_session_variable_role(const trainc_session *session,
                                             size_t index);
 
 /* Programs by index; NULL past the end. */
 TRAINC_API size_t trainc_session_program_count(const trainc_session *session);
-TRAINC_API const char *trainc_session_program_name(const trainc_session *session,
-                                                   size_t index);
+TRAINC_API const char *
+trainc_session_program_name(const trainc_session *session, size_t index);
 
 /* What went wrong in the last failed call of this thread; "" if none failed. */
 TRAINC_API const char *trainc_last_error(void);
