@@ -1,8 +1,7 @@
 //===- ElementwiseGroup.cpp - one kernel for a group of operations --------===//
 //
-// The body is one linalg.generic over the group's shape: operands of lower rank
-// are read through projected maps, a reduction drops dimensions of its result's
-// map.
+// The body is one linalg.generic over the group's shape: operands of lower rank are
+// read through projected maps, a reduction drops dimensions of its result's map.
 //
 //===----------------------------------------------------------------------===//
 
@@ -37,11 +36,10 @@ class ElementwiseGroup {
 public:
   explicit ElementwiseGroup(ArrayRef<Operation *> group) : group(group) {
     reduction = dyn_cast<nn::ReduceSumOp>(group.back());
-    shape =
-        llvm::to_vector(cast<RankedTensorType>(
-                            reduction ? reduction.getInput().getType()
-                                      : group.front()->getResult(0).getType())
-                            .getShape());
+    shape = llvm::to_vector(
+        cast<RankedTensorType>(reduction ? reduction.getInput().getType()
+                                         : group.front()->getResult(0).getType())
+            .getShape());
     llvm::SmallDenseSet<Operation *> inside(group.begin(), group.end());
     for (Operation *op : group) {
       for (auto [i, value] : llvm::enumerate(op->getOperands())) {
@@ -70,10 +68,8 @@ public:
     builder.setInsertionPointAfter(end);
     KernelRequest request;
     bool several = group.size() > 1;
-    request.computes = group.back()->getName().getStringRef().str() +
-                       (several ? " fused" : "");
-    request.stem = (several ? "fused_" : "") +
-                   group.back()->getName().stripDialect().str();
+    request.computes = group.back()->getName().getStringRef().str() + (several ? " fused" : "");
+    request.stem = (several ? "fused_" : "") + group.back()->getName().stripDialect().str();
     double elements = 1;
     for (int64_t size : shape)
       elements *= size;
@@ -86,11 +82,10 @@ public:
       auto type = cast<RankedTensorType>(result.getType());
       request.updates.push_back(bool(update));
       request.destinations.push_back(
-          update
-              ? update
-              : tensor::EmptyOp::create(builder, end->getLoc(), type.getShape(),
-                                        type.getElementType())
-                    .getResult());
+          update ? update
+                 : tensor::EmptyOp::create(builder, end->getLoc(), type.getShape(),
+                                           type.getElementType())
+                       .getResult());
     }
     auto launch = kernels.launch(
         builder, end->getLoc(), request,
@@ -115,8 +110,8 @@ private:
     return llvm::is_contained(updates, operand.value);
   }
 
-  /// In-place updates: result → train.write @v, and operand ← train.read @v
-  /// with equal indices, read by nobody else.
+  /// In-place updates: result → train.write @v, and operand ← train.read @v with
+  /// equal indices, read by nobody else.
   void findUpdates(const llvm::SmallDenseSet<Operation *> &inside) {
     updates.assign(results.size(), Value());
     if (reduction)
@@ -128,11 +123,10 @@ private:
           continue;
         for (Operand &operand : operands) {
           auto read = operand.value.getDefiningOp<train::ReadOp>();
-          if (read && read.getSymbol() == write.getSymbol() &&
-              !isUpdate(operand) && operand.dimensions == identity() &&
-              llvm::all_of(
-                  read->getUsers(),
-                  [&](Operation *op) { return inside.contains(op); }) &&
+          if (read && read.getSymbol() == write.getSymbol() && !isUpdate(operand) &&
+              operand.dimensions == identity() &&
+              llvm::all_of(read->getUsers(),
+                           [&](Operation *op) { return inside.contains(op); }) &&
               llvm::count_if(operands, [&](Operand &other) {
                 return other.value == operand.value;
               }) == 1) {
@@ -145,8 +139,7 @@ private:
       }
   }
 
-  FailureOr<SmallVector<Value>> buildBody(OpBuilder &builder, Location loc,
-                                          ValueRange inputs,
+  FailureOr<SmallVector<Value>> buildBody(OpBuilder &builder, Location loc, ValueRange inputs,
                                           ValueRange destinations) {
     // Without broadcasts and reductions the space is flat.
     bool flat = !reduction && llvm::all_of(operands, [&](Operand &operand) {
@@ -197,33 +190,30 @@ private:
       for (auto [d, size] : llvm::zip(resultDimensions, keptTile))
         tile[d] = size;
     }
-    SmallVector<Value> built =
-        buildTiles(builder, loc, space, tile, flatDestinations,
-                   [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets,
-                       ArrayRef<OpFoldResult> sizes, ValueRange outs) {
-                     return buildTile(b, loc, seen, resultDimensions, offsets,
-                                      sizes, outs);
-                   });
+    SmallVector<Value> built = buildTiles(
+        builder, loc, space, tile, flatDestinations,
+        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
+            ValueRange outs) {
+          return buildTile(b, loc, seen, resultDimensions, offsets, sizes, outs);
+        });
     if (space != shape)
       for (auto [value, destination] : llvm::zip(built, destinations))
-        value =
-            reshape(builder, loc, value,
-                    cast<RankedTensorType>(destination.getType()).getShape());
+        value = reshape(builder, loc, value,
+                        cast<RankedTensorType>(destination.getType()).getShape());
     return built;
   }
 
-  static Indices select(ArrayRef<OpFoldResult> all,
-                        ArrayRef<int64_t> dimensions) {
+  static Indices select(ArrayRef<OpFoldResult> all, ArrayRef<int64_t> dimensions) {
     Indices chosen;
     for (int64_t d : dimensions)
       chosen.push_back(all[d]);
     return chosen;
   }
 
-  SmallVector<TileResult>
-  buildTile(OpBuilder &b, Location loc, ArrayRef<Operand> seen,
-            ArrayRef<int64_t> resultDimensions, ArrayRef<OpFoldResult> offsets,
-            ArrayRef<OpFoldResult> sizes, ValueRange outs) {
+  SmallVector<TileResult> buildTile(OpBuilder &b, Location loc, ArrayRef<Operand> seen,
+                                    ArrayRef<int64_t> resultDimensions,
+                                    ArrayRef<OpFoldResult> offsets,
+                                    ArrayRef<OpFoldResult> sizes, ValueRange outs) {
     MLIRContext *context = b.getContext();
     unsigned rank = sizes.size();
     auto mapOf = [&](ArrayRef<int64_t> dimensions) {
@@ -237,8 +227,7 @@ private:
     for (const Operand &operand : seen) {
       ins.push_back(operand.dimensions.empty()
                         ? operand.value
-                        : slice(b, loc, operand.value,
-                                select(offsets, operand.dimensions),
+                        : slice(b, loc, operand.value, select(offsets, operand.dimensions),
                                 select(sizes, operand.dimensions)));
       maps.push_back(mapOf(operand.dimensions));
     }
@@ -250,23 +239,19 @@ private:
         tile = slice(b, loc, out, outOffsets, outSizes);
       if (reduction) {
         auto element = cast<RankedTensorType>(tile.getType()).getElementType();
-        Value zero =
-            arith::ConstantOp::create(b, loc, b.getFloatAttr(element, 0.0));
+        Value zero = arith::ConstantOp::create(b, loc, b.getFloatAttr(element, 0.0));
         tile = linalg::FillOp::create(b, loc, zero, tile).getResult(0);
       }
       tiles.push_back(tile);
       maps.push_back(mapOf(resultDimensions));
     }
     SmallVector<utils::IteratorType> iterators(
-        rank, reduction ? utils::IteratorType::reduction
-                        : utils::IteratorType::parallel);
+        rank, reduction ? utils::IteratorType::reduction : utils::IteratorType::parallel);
     for (int64_t d : resultDimensions)
       iterators[d] = utils::IteratorType::parallel;
     auto generic = linalg::GenericOp::create(
         b, loc, ValueRange(tiles).getTypes(), ins, tiles, maps, iterators,
-        [&](OpBuilder &body, Location, ValueRange scalars) {
-          buildScalars(body, loc, scalars);
-        });
+        [&](OpBuilder &body, Location, ValueRange scalars) { buildScalars(body, loc, scalars); });
     SmallVector<TileResult> results;
     for (Value result : generic.getResults())
       results.push_back({result, outOffsets, outSizes});
@@ -282,8 +267,7 @@ private:
         continue;
       }
       unsigned index = llvm::find(updates, operand.value) - updates.begin();
-      known.push_back(
-          {operand, scalars[scalars.size() - results.size() + index]});
+      known.push_back({operand, scalars[scalars.size() - results.size() + index]});
     }
     IRMapping computed;
     auto scalarOf = [&](Operation *op, unsigned i) {
@@ -294,9 +278,7 @@ private:
       if (auto elementwise = dyn_cast<ElementwiseOpInterface>(op))
         dimensions = elementwise.getOperandDimensions(i);
       Operand wanted{value, dimensions};
-      return llvm::find_if(known,
-                           [&](auto &entry) { return entry.first == wanted; })
-          ->second;
+      return llvm::find_if(known, [&](auto &entry) { return entry.first == wanted; })->second;
     };
     for (Operation *op : group) {
       SmallVector<Value> arguments;
@@ -306,12 +288,10 @@ private:
         Value value = arguments.front(), sum = scalars.back();
         if (value.getType() != sum.getType())
           value = arith::ExtFOp::create(body, loc, sum.getType(), value);
-        computed.map(op->getResult(0),
-                     arith::AddFOp::create(body, loc, sum, value).getResult());
+        computed.map(op->getResult(0), arith::AddFOp::create(body, loc, sum, value).getResult());
       } else {
-        computed.map(
-            op->getResult(0),
-            cast<ElementwiseOpInterface>(op).buildScalar(body, loc, arguments));
+        computed.map(op->getResult(0),
+                     cast<ElementwiseOpInterface>(op).buildScalar(body, loc, arguments));
       }
     }
     SmallVector<Value> yielded;
@@ -325,14 +305,12 @@ private:
   SmallVector<int64_t> shape;
   SmallVector<Operand> operands;
   SmallVector<Value> results;
-  SmallVector<Value>
-      updates; ///< per result: the train.read it replaces, or null
+  SmallVector<Value> updates; ///< per result: the train.read it replaces, or null
 };
 
 } // namespace
 
-LogicalResult outlineElementwiseGroup(ArrayRef<Operation *> group,
-                                      KernelTable &kernels) {
+LogicalResult outlineElementwiseGroup(ArrayRef<Operation *> group, KernelTable &kernels) {
   ElementwiseGroup elementwise(group);
   return elementwise.outline(kernels);
 }

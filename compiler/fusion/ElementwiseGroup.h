@@ -1,5 +1,4 @@
-//===- ElementwiseGroup.h - one kernel for a group of operations --*- C++
-//-*-===//
+//===- ElementwiseGroup.h - one kernel for a group of operations --*- C++ -*-===//
 #ifndef TRAINC_COMPILER_FUSION_ELEMENTWISEGROUP_H
 #define TRAINC_COMPILER_FUSION_ELEMENTWISEGROUP_H
 
@@ -8,13 +7,12 @@
 namespace trainc::fusion {
 
 /// Replaces `group` (elementwise operations of one shape, in program order,
-/// possibly ending in one reduction of that shape) by the launch of a kernel
-/// that stands where the last of them stood. Values used outside become
-/// results. A result that train.write stores in a variable whose old value only
-/// this group reads updates it in place.
-llvm::LogicalResult
-outlineElementwiseGroup(llvm::ArrayRef<mlir::Operation *> group,
-                        KernelTable &kernels);
+/// possibly ending in one reduction of that shape) by the launch of a kernel that
+/// stands where the last of them stood. Values used outside become results. A
+/// result that train.write stores in a variable whose old value only this group reads
+/// updates it in place.
+llvm::LogicalResult outlineElementwiseGroup(llvm::ArrayRef<mlir::Operation *> group,
+                                            KernelTable &kernels);
 
 } // namespace trainc::fusion
 

@@ -1,11 +1,10 @@
 //===- FuseElementwise.cpp - groups of elementwise operations as kernels --===//
 //
-// Grouping: operations are visited in program order; each joins the groups of
-// its producers where that makes no cycle. A cycle would need a path from the
-// group through an outside operation back into it. Then the program is
-// re-ordered (Kahn, by original position) so that each group stands as one, and
-// each group becomes a kernel. Reductions first absorb the producers that only
-// they use.
+// Grouping: operations are visited in program order; each joins the groups of its
+// producers where that makes no cycle. A cycle would need a path from the group
+// through an outside operation back into it. Then the program is re-ordered
+// (Kahn, by original position) so that each group stands as one, and each group
+// becomes a kernel. Reductions first absorb the producers that only they use.
 //
 //===----------------------------------------------------------------------===//
 
@@ -76,8 +75,7 @@ public:
 
   /// Groups in an order that respects dependences and otherwise the program.
   SmallVector<SmallVector<Operation *>> schedule() {
-    llvm::MapVector<unsigned, unsigned>
-        pending; // group → unscheduled producers
+    llvm::MapVector<unsigned, unsigned> pending; // group → unscheduled producers
     DenseMap<unsigned, SmallVector<unsigned>> users;
     for (unsigned i = 0; i < ops.size(); ++i)
       pending[find(i)];
@@ -228,8 +226,7 @@ void cloneFreeOperations(Block &block) {
   }
 }
 
-struct FuseElementwisePass
-    : impl::FuseElementwisePassBase<FuseElementwisePass> {
+struct FuseElementwisePass : impl::FuseElementwisePassBase<FuseElementwisePass> {
   void runOnOperation() override {
     KernelTable kernels(getOperation());
     for (auto program : getOperation().getOps<plan::ProgramOp>())

@@ -1,5 +1,4 @@
-//===- Nn.h - the nn dialect --------------------------------------*- C++
-//-*-===//
+//===- Nn.h - the nn dialect --------------------------------------*- C++ -*-===//
 //
 // Differentiable tensor operations and losses; see NnDialect.td.
 //

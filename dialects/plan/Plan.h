@@ -1,5 +1,4 @@
-//===- Plan.h - the plan dialect ----------------------------------*- C++
-//-*-===//
+//===- Plan.h - the plan dialect ----------------------------------*- C++ -*-===//
 //
 // Programs, kernels, launches and arenas; see PlanDialect.td.
 //

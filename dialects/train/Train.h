@@ -1,5 +1,4 @@
-//===- Train.h - the train dialect --------------------------------*- C++
-//-*-===//
+//===- Train.h - the train dialect --------------------------------*- C++ -*-===//
 //
 // Parameters, states, losses, gradients and updates; see TrainDialect.td.
 //
