@@ -2,11 +2,15 @@
 //
 // The body is one linalg.generic over the group's shape: operands of lower rank are
 // read through projected maps, a reduction drops dimensions of its result's map.
+// With a product, workgroups are its tiles: each computes the product's tile where
+// one of the results goes (or in scratch of its own, where none of them can hold
+// it), and the generic follows over the tile while it is in cache.
 //
 //===----------------------------------------------------------------------===//
 
 #include "compiler/fusion/ElementwiseGroup.h"
 #include "compiler/fusion/Tiles.h"
+#include "compiler/fusion/lowering/Generic.h"
 #include "dialects/nn/Nn.h"
 #include "dialects/train/Train.h"
 
@@ -22,6 +26,7 @@ namespace trainc::fusion {
 namespace {
 
 using nn::ElementwiseOpInterface;
+using nn::TiledOpInterface;
 
 /// A value from outside, read along `dimensions` of the group's shape.
 struct Operand {
@@ -36,6 +41,9 @@ class ElementwiseGroup {
 public:
   explicit ElementwiseGroup(ArrayRef<Operation *> group) : group(group) {
     reduction = dyn_cast<nn::ReduceSumOp>(group.back());
+    auto tiled = llvm::find_if(group, llvm::IsaPred<TiledOpInterface>);
+    if (tiled != group.end())
+      product = cast<TiledOpInterface>(*tiled);
     shape = llvm::to_vector(
         cast<RankedTensorType>(reduction ? reduction.getInput().getType()
                                          : group.front()->getResult(0).getType())
@@ -43,7 +51,7 @@ public:
     llvm::SmallDenseSet<Operation *> inside(group.begin(), group.end());
     for (Operation *op : group) {
       for (auto [i, value] : llvm::enumerate(op->getOperands())) {
-        if (inside.contains(value.getDefiningOp()))
+        if (isProduct(op) || inside.contains(value.getDefiningOp()))
           continue;
         Operand operand{value, {}};
         if (auto elementwise = dyn_cast<ElementwiseOpInterface>(op))
@@ -60,6 +68,8 @@ public:
         results.push_back(op->getResult(0));
     }
     findUpdates(inside);
+    if (product)
+      placeProduct();
   }
 
   LogicalResult outline(KernelTable &kernels) {
@@ -70,14 +80,25 @@ public:
     bool several = group.size() > 1;
     request.computes = group.back()->getName().getStringRef().str() + (several ? " fused" : "");
     request.stem = (several ? "fused_" : "") + group.back()->getName().stripDialect().str();
+    if (product) {
+      request.computes = product->getName().getStringRef().str() + " with " +
+                         group.back()->getName().getStringRef().str();
+      request.stem = product->getName().stripDialect().str() + "_" +
+                     group.back()->getName().stripDialect().str();
+    }
     double elements = 1;
     for (int64_t size : shape)
       elements *= size;
     for (Operation *op : group)
-      request.flops += op->getNumOperands() ? elements : 0;
+      if (!isProduct(op))
+        request.flops += op->getNumOperands() ? elements : 0;
     for (Operand &operand : operands)
       if (!isUpdate(operand))
         request.inputs.push_back(operand.value);
+    if (product) {
+      request.flops += cast<nn::LowerableOpInterface>(product.getOperation()).flops();
+      llvm::append_range(request.inputs, product->getOperands());
+    }
     for (auto [result, update] : llvm::zip(results, updates)) {
       auto type = cast<RankedTensorType>(result.getType());
       request.updates.push_back(bool(update));
@@ -106,6 +127,18 @@ private:
     return llvm::to_vector(llvm::seq<int64_t>(0, shape.size()));
   }
 
+  bool isProduct(Operation *op) { return product && op == product.getOperation(); }
+
+  /// Where the product's tile lives: with its own result, else with one that the
+  /// generic then overwrites, else in scratch.
+  void placeProduct() {
+    for (bool own : {true, false})
+      for (auto [i, result] : llvm::enumerate(results))
+        if (!home && !updates[i] && isProduct(result.getDefiningOp()) == own &&
+            getElementTypeOrSelf(result) == getElementTypeOrSelf(product->getResult(0)))
+          home = i;
+  }
+
   bool isUpdate(const Operand &operand) {
     return llvm::is_contained(updates, operand.value);
   }
@@ -119,14 +152,16 @@ private:
     for (auto [result, update] : llvm::zip(results, updates))
       for (Operation *user : result.getUsers()) {
         auto write = dyn_cast<train::WriteOp>(user);
-        if (!write)
+        if (!write || isProduct(result.getDefiningOp()))
           continue;
         for (Operand &operand : operands) {
           auto read = operand.value.getDefiningOp<train::ReadOp>();
           if (read && read.getSymbol() == write.getSymbol() && !isUpdate(operand) &&
               operand.dimensions == identity() &&
               llvm::all_of(read->getUsers(),
-                           [&](Operation *op) { return inside.contains(op); }) &&
+                           [&](Operation *op) {
+                             return inside.contains(op) && !isProduct(op);
+                           }) &&
               llvm::count_if(operands, [&](Operand &other) {
                 return other.value == operand.value;
               }) == 1) {
@@ -142,7 +177,7 @@ private:
   FailureOr<SmallVector<Value>> buildBody(OpBuilder &builder, Location loc, ValueRange inputs,
                                           ValueRange destinations) {
     // Without broadcasts and reductions the space is flat.
-    bool flat = !reduction && llvm::all_of(operands, [&](Operand &operand) {
+    bool flat = !reduction && !product && llvm::all_of(operands, [&](Operand &operand) {
       return operand.dimensions.empty() || operand.dimensions == identity();
     });
     SmallVector<int64_t> space = shape;
@@ -174,7 +209,9 @@ private:
         resultDimensions.push_back(d);
     // Only dimensions of the result are distributed.
     SmallVector<int64_t> tile = space;
-    if (!reduction) {
+    if (product) {
+      tile = product.getTileSizes();
+    } else if (!reduction) {
       tile = chooseTile(space);
     } else if (!resultDimensions.empty()) {
       int64_t reduced = 1;
@@ -194,6 +231,8 @@ private:
         builder, loc, space, tile, flatDestinations,
         [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
             ValueRange outs) {
+          if (product)
+            return buildEpilogue(b, loc, seen, inputs.drop_front(next), offsets, sizes, outs);
           return buildTile(b, loc, seen, resultDimensions, offsets, sizes, outs);
         });
     if (space != shape)
@@ -251,14 +290,89 @@ private:
       iterators[d] = utils::IteratorType::parallel;
     auto generic = linalg::GenericOp::create(
         b, loc, ValueRange(tiles).getTypes(), ins, tiles, maps, iterators,
-        [&](OpBuilder &body, Location, ValueRange scalars) { buildScalars(body, loc, scalars); });
-    SmallVector<TileResult> results;
+        [&](OpBuilder &body, Location, ValueRange scalars) {
+          buildScalars(body, loc, scalars, scalars.take_back(results.size()));
+        });
+    SmallVector<TileResult> tileResults;
     for (Value result : generic.getResults())
-      results.push_back({result, outOffsets, outSizes});
-    return results;
+      tileResults.push_back({result, outOffsets, outSizes});
+    return tileResults;
   }
 
-  void buildScalars(OpBuilder &body, Location loc, ValueRange scalars) {
+  /// The product's tile, then one generic over it, without the dropped dimensions.
+  SmallVector<TileResult> buildEpilogue(OpBuilder &b, Location loc, ArrayRef<Operand> seen,
+                                        ValueRange factors, ArrayRef<OpFoldResult> offsets,
+                                        ArrayRef<OpFoldResult> sizes, ValueRange outs) {
+    int64_t dropped = product.getDroppedRank(), rank = sizes.size() - dropped;
+    auto isDropped = [&](int64_t d) { return d < dropped; };
+    SmallVector<int64_t> drop = llvm::to_vector(llvm::seq<int64_t>(0, dropped));
+    auto mapOf = [&](ArrayRef<int64_t> dimensions) {
+      SmallVector<AffineExpr> exprs;
+      for (int64_t d : dimensions)
+        if (!isDropped(d))
+          exprs.push_back(b.getAffineDimExpr(d - dropped));
+      return AffineMap::get(rank, 0, exprs, b.getContext());
+    };
+    SmallVector<Value> tiles;
+    for (Value out : outs)
+      tiles.push_back(slice(b, loc, out, offsets, sizes, drop));
+    Value destination =
+        home ? tiles[*home]
+             : lowering::empty(b, loc, sizes.drop_front(dropped),
+                               getElementTypeOrSelf(product->getResult(0)));
+    Value tile = product.lowerTile(b, factors, offsets, sizes, destination);
+
+    SmallVector<Value> ins, generics;
+    SmallVector<AffineMap> maps;
+    for (const Operand &operand : seen) {
+      SmallVector<int64_t> gone;
+      for (auto [i, d] : llvm::enumerate(operand.dimensions))
+        if (isDropped(d))
+          gone.push_back(i);
+      ins.push_back(operand.dimensions.empty()
+                        ? operand.value
+                        : slice(b, loc, operand.value, select(offsets, operand.dimensions),
+                                select(sizes, operand.dimensions), gone));
+      maps.push_back(mapOf(operand.dimensions));
+    }
+    if (home)
+      tiles[*home] = tile;
+    bool written = home && !isProduct(results[*home].getDefiningOp()); // by the generic
+    if (!written) {
+      ins.push_back(tile);
+      maps.push_back(mapOf(identity()));
+    }
+    for (auto [result, out] : llvm::zip(results, tiles))
+      if (!isProduct(result.getDefiningOp())) {
+        generics.push_back(out);
+        maps.push_back(mapOf(identity()));
+      }
+    auto generic = linalg::GenericOp::create(
+        b, loc, ValueRange(generics).getTypes(), ins, generics, maps,
+        SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
+        [&](OpBuilder &body, Location, ValueRange scalars) {
+          // Old contents in the order of results, the product's own result included.
+          SmallVector<Value> old;
+          unsigned next = ins.size();
+          for (Value result : results)
+            old.push_back(isProduct(result.getDefiningOp()) ? scalars[ins.size() - 1]
+                                                            : scalars[next++]);
+          buildScalars(body, loc, scalars, old,
+                       written ? old[*home] : scalars[ins.size() - 1]);
+        });
+    SmallVector<TileResult> tileResults;
+    unsigned next = 0;
+    for (auto [result, out] : llvm::zip(results, tiles))
+      tileResults.push_back({isProduct(result.getDefiningOp()) ? out
+                                                               : generic.getResult(next++),
+                             Indices(offsets), Indices(sizes)});
+    return tileResults;
+  }
+
+  /// The generic's body: `scalars` begin with the operands that are no updates, `old`
+  /// is what each result's destination held, `tile` the product's element.
+  void buildScalars(OpBuilder &body, Location loc, ValueRange scalars, ValueRange old,
+                    Value tile = {}) {
     unsigned next = 0;
     SmallVector<std::pair<Operand, Value>> known;
     for (Operand &operand : operands) {
@@ -267,9 +381,11 @@ private:
         continue;
       }
       unsigned index = llvm::find(updates, operand.value) - updates.begin();
-      known.push_back({operand, scalars[scalars.size() - results.size() + index]});
+      known.push_back({operand, old[index]});
     }
     IRMapping computed;
+    if (product)
+      computed.map(product->getResult(0), tile);
     auto scalarOf = [&](Operation *op, unsigned i) {
       Value value = op->getOperand(i);
       if (Value inside = computed.lookupOrNull(value))
@@ -281,6 +397,8 @@ private:
       return llvm::find_if(known, [&](auto &entry) { return entry.first == wanted; })->second;
     };
     for (Operation *op : group) {
+      if (isProduct(op))
+        continue;
       SmallVector<Value> arguments;
       for (unsigned i = 0; i < op->getNumOperands(); ++i)
         arguments.push_back(scalarOf(op, i));
@@ -296,12 +414,15 @@ private:
     }
     SmallVector<Value> yielded;
     for (Value result : results)
-      yielded.push_back(computed.lookup(result));
+      if (!isProduct(result.getDefiningOp()))
+        yielded.push_back(computed.lookup(result));
     linalg::YieldOp::create(body, loc, yielded);
   }
 
   SmallVector<Operation *> group;
   nn::ReduceSumOp reduction;
+  TiledOpInterface product;
+  std::optional<unsigned> home; ///< result in whose destination the product lives
   SmallVector<int64_t> shape;
   SmallVector<Operand> operands;
   SmallVector<Value> results;

@@ -4,7 +4,9 @@
 // producers where that makes no cycle. A cycle would need a path from the group
 // through an outside operation back into it. Then the program is re-ordered
 // (Kahn, by original position) so that each group stands as one, and each group
-// becomes a kernel. Reductions first absorb the producers that only they use.
+// becomes a kernel. Reductions first absorb the producers that only they use; at
+// the end each product computed in tiles joins one group that reads its result
+// (its epilogue). Remarks of the category "fusion" say what became of each product.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,8 +21,10 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Remarks.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SetVector.h"
 #include <queue>
 
 using namespace mlir;
@@ -33,6 +37,7 @@ namespace trainc::fusion {
 namespace {
 
 using nn::ElementwiseOpInterface;
+using nn::TiledOpInterface;
 
 /// Buffers of one kernel that a group may read and write together. The runtime
 /// refuses kernels of more than 256; fewer keep registers and code small.
@@ -71,6 +76,10 @@ public:
           merge(a, b);
       }
     }
+    // The latest first: of several products in one sum, it has the others' results.
+    for (Operation *op : llvm::reverse(ops))
+      if (auto product = dyn_cast<TiledOpInterface>(op))
+        attachEpilogue(product);
   }
 
   /// Groups in an order that respects dependences and otherwise the program.
@@ -169,6 +178,57 @@ private:
     }
   }
 
+  /// Merges a product with a group that reads its result, where that is possible.
+  void attachEpilogue(TiledOpInterface product) {
+    auto opts = remark::RemarkOpts::name("epilogue").category("fusion");
+    std::string name = product->getName().getStringRef().str();
+    std::string reason = "no elementwise operation reads its result";
+    llvm::SmallSetVector<unsigned, 4> readers;
+    for (Operation *user : product->getUsers())
+      if (isa<ElementwiseOpInterface>(user))
+        readers.insert(find(position[user]));
+    for (unsigned group : readers) {
+      std::string obstacle = obstacleTo(product, group);
+      if (obstacle.empty()) {
+        Operation *end = ops[*llvm::max_element(members[group])];
+        merge(find(position[product]), group);
+        withProduct.insert(find(group));
+        remark::passed(product->getLoc(), opts)
+            << name + " is fused with the " + std::to_string(members[find(group)].size() - 1) +
+                   " elementwise operation(s) that read its result, up to " +
+                   end->getName().getStringRef().str();
+        return;
+      }
+      reason = obstacle;
+    }
+    remark::missed(product->getLoc(), opts) << name + " stays a kernel of its own: " + reason;
+  }
+
+  /// Why `group` cannot be the epilogue of `product`; empty where it can.
+  std::string obstacleTo(TiledOpInterface product, unsigned group) {
+    Value result = product->getResult(0);
+    auto type = cast<RankedTensorType>(result.getType());
+    if (withProduct.contains(group))
+      return "what reads its result is the epilogue of another product";
+    for (unsigned member : members[group]) {
+      if (isa<nn::ReduceSumOp>(ops[member]))
+        return "a reduction reads its result";
+      if (shapeOf(ops[member]) != type.getShape())
+        return "what reads its result has another shape";
+      auto reader = cast<ElementwiseOpInterface>(ops[member]);
+      for (auto [i, operand] : llvm::enumerate(reader->getOperands()))
+        if (operand == result &&
+            !llvm::equal(reader.getOperandDimensions(i), llvm::seq<int64_t>(0, type.getRank())))
+          return "what reads its result does so at other indices";
+    }
+    unsigned own = find(position[product]);
+    if (boundaryOf(own, group) > maximumBoundary)
+      return "the kernel would have more than " + std::to_string(maximumBoundary) + " buffers";
+    if (reachesThroughOutside(own, group))
+      return "what reads its result also waits for another operation that does";
+    return {};
+  }
+
   llvm::SmallDenseSet<unsigned> producersOf(unsigned group) {
     llvm::SmallDenseSet<unsigned> producers;
     for (unsigned i : members[group])
@@ -202,6 +262,7 @@ private:
   std::vector<Operation *> ops;
   DenseMap<Operation *, unsigned> position;
   DenseSet<Operation *> absorbed;
+  DenseSet<unsigned> withProduct; ///< groups that are an epilogue
   // Per group (union-find representative):
   std::vector<unsigned> parent, first, last;
   std::vector<SmallVector<unsigned, 4>> members;
@@ -244,7 +305,8 @@ struct FuseElementwisePass : impl::FuseElementwisePassBase<FuseElementwisePass> 
         op->moveBefore(&block, block.end());
     for (auto &group : order) {
       bool reduction = llvm::any_of(group, llvm::IsaPred<nn::ReduceSumOp>);
-      if (!reduction && !isa<ElementwiseOpInterface>(group.front()))
+      bool elementwise = llvm::any_of(group, llvm::IsaPred<ElementwiseOpInterface>);
+      if (!reduction && !elementwise)
         continue;
       if (failed(outlineElementwiseGroup(group, kernels)))
         return failure();

@@ -36,6 +36,7 @@ void buildFusionPipeline(mlir::OpPassManager &manager) {
 void registerFusionInterfaces(mlir::DialectRegistry &registry) {
   lowering::registerElementwiseLowering(registry);
   lowering::registerShapeLowering(registry);
+  lowering::registerMatmulLowering(registry);
   lowering::registerLayerLowering(registry);
   lowering::registerAttentionLowering(registry);
   lowering::registerLossLowering(registry);

@@ -28,7 +28,10 @@ def FuseElementwisePass : Fusion_Pass<"trainc-fuse-elementwise"> {
     other become one kernel, as long as no value leaves the group and comes back.
     Free operations (constants, broadcasts) are cloned to each user. A reduction
     absorbs the elementwise producers that only it uses. A result that updates
-    a variable whose old value only this group reads is computed in place.
+    a variable whose old value only this group reads is computed in place. An
+    operation with TiledOpInterface joins a group of its shape that reads its
+    result: the group's kernel computes it tile by tile. The remark category
+    "fusion" says for each whether that happened, and why not.
     Programs are re-ordered as little as their dependences need.
   }];
 }

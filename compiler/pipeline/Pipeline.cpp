@@ -23,6 +23,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Remarks.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
@@ -131,6 +132,15 @@ LogicalResult dump(ModuleOp module, const StageInfo &info,
 } // namespace
 
 LogicalResult runStages(ModuleOp module, const PipelineOptions &options) {
+  if (options.remarks) {
+    remark::RemarkCategories categories;
+    categories.all = "fusion";
+    if (failed(remark::enableOptimizationRemarks(
+            *module.getContext(), /*streamer=*/nullptr,
+            std::make_unique<remark::RemarkEmittingPolicyAll>(), categories,
+            /*printAsEmitRemarks=*/true)))
+      return module.emitError("expected to enable remarks, but got a failure");
+  }
   for (const StageInfo &info : stages()) {
     if (info.stage > options.stopAfter || info.stage == Stage::Emit)
       break;

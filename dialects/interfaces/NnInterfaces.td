@@ -76,6 +76,33 @@ def LowerableOpInterface : OpInterface<"LowerableOpInterface"> {
     }], "double", "flops", (ins)>];
 }
 
+def TiledOpInterface : OpInterface<"TiledOpInterface"> {
+  let description = [{
+    The operation's lowering computes its one result in rectangular tiles that
+    depend on nothing but the operands, one tile per workgroup. So a kernel can
+    go on with a finished tile while it is in cache (an epilogue), and need not
+    write it to memory.
+  }];
+  let cppNamespace = "::trainc::nn";
+  let methods = [InterfaceMethod<[{
+      Sizes of a tile along the result's dimensions. Where they do not divide the
+      result's, tiles at the end are smaller.
+    }], "::llvm::SmallVector<int64_t>", "getTileSizes", (ins)>,
+    InterfaceMethod<[{
+      Number of leading dimensions along which a tile has one index. They are
+      dropped from the tile's type.
+    }], "unsigned", "getDroppedRank", (ins)>,
+    InterfaceMethod<[{
+      Builds the computation of the tile at `offsets` of `sizes` (in the result)
+      into `destination`, a tensor of the tile's type whose contents do not matter;
+      returns the tile. `operands` stand for the operands.
+    }], "::mlir::Value", "lowerTile",
+    (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$operands,
+         "::llvm::ArrayRef<::mlir::OpFoldResult>":$offsets,
+         "::llvm::ArrayRef<::mlir::OpFoldResult>":$sizes,
+         "::mlir::Value":$destination)>];
+}
+
 def StochasticOpInterface : OpInterface<"StochasticOpInterface"> {
   let description = [{The operation makes noise in training that inference leaves out.}];
   let cppNamespace = "::trainc::nn";

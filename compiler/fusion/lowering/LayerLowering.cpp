@@ -1,4 +1,4 @@
-//===- LayerLowering.cpp - matrix products, embeddings, layer norm --------===//
+//===- LayerLowering.cpp - embeddings, layer norm -------------------------===//
 
 #include "compiler/fusion/Tiles.h"
 #include "compiler/fusion/lowering/Generic.h"
@@ -17,82 +17,6 @@ namespace trainc::fusion::lowering {
 namespace {
 
 using nn::LowerableOpInterface;
-
-/// Largest multiple of `unit` up to `limit` that divides `size`; `limit` where that
-/// would be less than half of it (the last tile is then a smaller one).
-int64_t evenTile(int64_t size, int64_t limit, int64_t unit) {
-  if (size <= limit)
-    return size;
-  for (int64_t tile = limit; tile * 2 >= limit; tile -= unit)
-    if (size % tile == 0)
-      return tile;
-  return limit;
-}
-
-/// Tile of an [M, N] product: large enough to reuse packed panels from cache, small
-/// enough that several threads share the work evenly.
-SmallVector<int64_t> matmulTile(int64_t m, int64_t n) {
-  int64_t rows = evenTile(m, 256, 8), columns = evenTile(n, 192, 16);
-  auto tiles = [&] { return llvm::divideCeil(m, rows) * llvm::divideCeil(n, columns); };
-  while (tiles() < 12 && (rows > 64 || columns > 48)) {
-    if (rows > 64 && (rows >= columns || columns <= 48))
-      rows = evenTile(m, std::max<int64_t>(64, rows / 2), 8);
-    else
-      columns = evenTile(n, columns > 96 ? 96 : 48, 16);
-  }
-  return {rows, columns};
-}
-
-struct MatmulModel : LowerableOpInterface::ExternalModel<MatmulModel, nn::MatmulOp> {
-  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder, ValueRange operands,
-                                      ValueRange destinations) const {
-    auto matmul = cast<nn::MatmulOp>(op);
-    Location loc = op->getLoc();
-    bool tl = matmul.getTransposeLhs(), tr = matmul.getTransposeRhs();
-    ArrayRef<int64_t> shape = matmul.getType().getShape();
-    int64_t rank = shape.size(), batch = rank - 2;
-    int64_t k = matmul.getLhs().getType().getDimSize(tl ? rank - 2 : rank - 1);
-    SmallVector<int64_t> tile(batch, 1);
-    tile.append(matmulTile(shape[rank - 2], shape[rank - 1]));
-    for (int64_t d = batch; d < rank; ++d)
-      tile[d] = std::min(tile[d], shape[d]);
-    Type element = matmul.getType().getElementType();
-    return buildTiles(
-        builder, loc, shape, tile, destinations,
-        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
-            ValueRange outs) {
-          SmallVector<int64_t> drop = llvm::to_vector(llvm::seq<int64_t>(0, batch));
-          OpFoldResult zero = b.getIndexAttr(0), whole = b.getIndexAttr(k);
-          auto operand = [&](Value value, bool transposed, int64_t d, bool left) {
-            Indices from(offsets.take_front(batch)), size(sizes.take_front(batch));
-            bool kFirst = left == transposed;
-            from.append({kFirst ? zero : offsets[d], kFirst ? offsets[d] : zero});
-            size.append({kFirst ? whole : sizes[d], kFirst ? sizes[d] : whole});
-            return slice(b, loc, value, from, size, drop);
-          };
-          Value lhs = operand(operands[0], tl, rank - 2, true);
-          Value rhs = operand(operands[1], tr, rank - 1, false);
-          Value out = fill(b, loc, slice(b, loc, outs[0], offsets, sizes, drop), 0.0);
-          using Dims = SmallVector<int64_t, 4>;
-          Value product = buildGeneric(
-              b, loc, "ppr",
-              {{lhs, tl ? Dims{2, 0} : Dims{0, 2}}, {rhs, tr ? Dims{1, 2} : Dims{2, 1}}},
-              {{out, {0, 1}}}, [&](OpBuilder &body, ValueRange x) -> SmallVector<Value> {
-                Value l = castFloat(body, loc, x[0], element);
-                Value r = castFloat(body, loc, x[1], element);
-                return {arith::AddFOp::create(body, loc, x[2],
-                                              arith::MulFOp::create(body, loc, l, r))};
-              })[0];
-          return SmallVector<TileResult>{{product, Indices(offsets), Indices(sizes)}};
-        });
-  }
-  double flops(Operation *op) const {
-    auto matmul = cast<nn::MatmulOp>(op);
-    auto lhs = matmul.getLhs().getType();
-    double k = lhs.getDimSize(lhs.getRank() - (matmul.getTransposeLhs() ? 2 : 1));
-    return 2.0 * k * matmul.getType().getNumElements();
-  }
-};
 
 /// Row number ids[i] as an index, from inside a linalg body.
 Value rowOf(OpBuilder &body, Location loc, Value id) {
@@ -352,7 +276,6 @@ struct LayerNormGradWeightModel
 
 void registerLayerLowering(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, nn::NNDialect *) {
-    nn::MatmulOp::attachInterface<MatmulModel>(*context);
     nn::EmbeddingOp::attachInterface<EmbeddingModel>(*context);
     nn::EmbeddingGradOp::attachInterface<EmbeddingGradModel>(*context);
     nn::LayerNormOp::attachInterface<LayerNormModel>(*context);

@@ -8,6 +8,7 @@ namespace trainc::fusion::lowering {
 
 void registerElementwiseLowering(mlir::DialectRegistry &registry);
 void registerShapeLowering(mlir::DialectRegistry &registry);
+void registerMatmulLowering(mlir::DialectRegistry &registry);
 void registerLayerLowering(mlir::DialectRegistry &registry);
 void registerAttentionLowering(mlir::DialectRegistry &registry);
 void registerLossLowering(mlir::DialectRegistry &registry);

@@ -36,8 +36,7 @@ module @chain {
 // CHECK-LABEL: module @cycle
 // CHECK: plan.program @predict
 // CHECK: %[[A:.*]] = plan.launch @neg
-// CHECK: %[[M:.*]] = nn.matmul %[[A]], %[[A]]
-// CHECK: plan.launch @add_{{.*}} ins(%[[M]], %[[A]]
+// CHECK: plan.launch @matmul_add_{{.*}} ins(%[[A]], %[[A]], %[[A]]
 module @cycle {
   train.state @out output : tensor<4x4xf32>
   plan.program @predict ["x"] {
