@@ -1,10 +1,11 @@
 //===- ElementwiseGroup.cpp - one kernel for a group of operations --------===//
 //
-// The body is one linalg.generic over the group's shape: operands of lower rank are
-// read through projected maps, a reduction drops dimensions of its result's map.
-// With a product, workgroups are its tiles: each computes the product's tile where
-// one of the results goes (or in scratch of its own, where none of them can hold
-// it), and the generic follows over the tile while it is in cache.
+// The body is one linalg.generic over the group's shape: operands of lower rank
+// are read through projected maps, a reduction drops dimensions of its result's
+// map. With a product, workgroups are its tiles: each computes the product's
+// tile where one of the results goes (or in scratch of its own, where none of
+// them can hold it), and the generic follows over the tile while it is in
+// cache.
 //
 //===----------------------------------------------------------------------===//
 
@@ -44,10 +45,11 @@ public:
     auto tiled = llvm::find_if(group, llvm::IsaPred<TiledOpInterface>);
     if (tiled != group.end())
       product = cast<TiledOpInterface>(*tiled);
-    shape = llvm::to_vector(
-        cast<RankedTensorType>(reduction ? reduction.getInput().getType()
-                                         : group.front()->getResult(0).getType())
-            .getShape());
+    shape =
+        llvm::to_vector(cast<RankedTensorType>(
+                            reduction ? reduction.getInput().getType()
+                                      : group.front()->getResult(0).getType())
+                            .getShape());
     llvm::SmallDenseSet<Operation *> inside(group.begin(), group.end());
     for (Operation *op : group) {
       for (auto [i, value] : llvm::enumerate(op->getOperands())) {
@@ -78,8 +80,10 @@ public:
     builder.setInsertionPointAfter(end);
     KernelRequest request;
     bool several = group.size() > 1;
-    request.computes = group.back()->getName().getStringRef().str() + (several ? " fused" : "");
-    request.stem = (several ? "fused_" : "") + group.back()->getName().stripDialect().str();
+    request.computes = group.back()->getName().getStringRef().str() +
+                       (several ? " fused" : "");
+    request.stem = (several ? "fused_" : "") +
+                   group.back()->getName().stripDialect().str();
     if (product) {
       request.computes = product->getName().getStringRef().str() + " with " +
                          group.back()->getName().getStringRef().str();
@@ -96,17 +100,19 @@ public:
       if (!isUpdate(operand))
         request.inputs.push_back(operand.value);
     if (product) {
-      request.flops += cast<nn::LowerableOpInterface>(product.getOperation()).flops();
+      request.flops +=
+          cast<nn::LowerableOpInterface>(product.getOperation()).flops();
       llvm::append_range(request.inputs, product->getOperands());
     }
     for (auto [result, update] : llvm::zip(results, updates)) {
       auto type = cast<RankedTensorType>(result.getType());
       request.updates.push_back(bool(update));
       request.destinations.push_back(
-          update ? update
-                 : tensor::EmptyOp::create(builder, end->getLoc(), type.getShape(),
-                                           type.getElementType())
-                       .getResult());
+          update
+              ? update
+              : tensor::EmptyOp::create(builder, end->getLoc(), type.getShape(),
+                                        type.getElementType())
+                    .getResult());
     }
     auto launch = kernels.launch(
         builder, end->getLoc(), request,
@@ -127,15 +133,18 @@ private:
     return llvm::to_vector(llvm::seq<int64_t>(0, shape.size()));
   }
 
-  bool isProduct(Operation *op) { return product && op == product.getOperation(); }
+  bool isProduct(Operation *op) {
+    return product && op == product.getOperation();
+  }
 
-  /// Where the product's tile lives: with its own result, else with one that the
-  /// generic then overwrites, else in scratch.
+  /// Where the product's tile lives: with its own result, else with one that
+  /// the generic then overwrites, else in scratch.
   void placeProduct() {
     for (bool own : {true, false})
       for (auto [i, result] : llvm::enumerate(results))
         if (!home && !updates[i] && isProduct(result.getDefiningOp()) == own &&
-            getElementTypeOrSelf(result) == getElementTypeOrSelf(product->getResult(0)))
+            getElementTypeOrSelf(result) ==
+                getElementTypeOrSelf(product->getResult(0)))
           home = i;
   }
 
@@ -143,8 +152,8 @@ private:
     return llvm::is_contained(updates, operand.value);
   }
 
-  /// In-place updates: result → train.write @v, and operand ← train.read @v with
-  /// equal indices, read by nobody else.
+  /// In-place updates: result → train.write @v, and operand ← train.read @v
+  /// with equal indices, read by nobody else.
   void findUpdates(const llvm::SmallDenseSet<Operation *> &inside) {
     updates.assign(results.size(), Value());
     if (reduction)
@@ -156,8 +165,8 @@ private:
           continue;
         for (Operand &operand : operands) {
           auto read = operand.value.getDefiningOp<train::ReadOp>();
-          if (read && read.getSymbol() == write.getSymbol() && !isUpdate(operand) &&
-              operand.dimensions == identity() &&
+          if (read && read.getSymbol() == write.getSymbol() &&
+              !isUpdate(operand) && operand.dimensions == identity() &&
               llvm::all_of(read->getUsers(),
                            [&](Operation *op) {
                              return inside.contains(op) && !isProduct(op);
@@ -174,12 +183,14 @@ private:
       }
   }
 
-  FailureOr<SmallVector<Value>> buildBody(OpBuilder &builder, Location loc, ValueRange inputs,
+  FailureOr<SmallVector<Value>> buildBody(OpBuilder &builder, Location loc,
+                                          ValueRange inputs,
                                           ValueRange destinations) {
     // Without broadcasts and reductions the space is flat.
-    bool flat = !reduction && !product && llvm::all_of(operands, [&](Operand &operand) {
-      return operand.dimensions.empty() || operand.dimensions == identity();
-    });
+    bool flat =
+        !reduction && !product && llvm::all_of(operands, [&](Operand &operand) {
+          return operand.dimensions.empty() || operand.dimensions == identity();
+        });
     SmallVector<int64_t> space = shape;
     SmallVector<Operand> seen; // operands as the kernel sees them, inputs first
     SmallVector<Value> flatInputs(inputs), flatDestinations(destinations);
@@ -229,30 +240,34 @@ private:
     }
     SmallVector<Value> built = buildTiles(
         builder, loc, space, tile, flatDestinations,
-        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
-            ValueRange outs) {
+        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets,
+            ArrayRef<OpFoldResult> sizes, ValueRange outs) {
           if (product)
-            return buildEpilogue(b, loc, seen, inputs.drop_front(next), offsets, sizes, outs);
-          return buildTile(b, loc, seen, resultDimensions, offsets, sizes, outs);
+            return buildEpilogue(b, loc, seen, inputs.drop_front(next), offsets,
+                                 sizes, outs);
+          return buildTile(b, loc, seen, resultDimensions, offsets, sizes,
+                           outs);
         });
     if (space != shape)
       for (auto [value, destination] : llvm::zip(built, destinations))
-        value = reshape(builder, loc, value,
-                        cast<RankedTensorType>(destination.getType()).getShape());
+        value =
+            reshape(builder, loc, value,
+                    cast<RankedTensorType>(destination.getType()).getShape());
     return built;
   }
 
-  static Indices select(ArrayRef<OpFoldResult> all, ArrayRef<int64_t> dimensions) {
+  static Indices select(ArrayRef<OpFoldResult> all,
+                        ArrayRef<int64_t> dimensions) {
     Indices chosen;
     for (int64_t d : dimensions)
       chosen.push_back(all[d]);
     return chosen;
   }
 
-  SmallVector<TileResult> buildTile(OpBuilder &b, Location loc, ArrayRef<Operand> seen,
-                                    ArrayRef<int64_t> resultDimensions,
-                                    ArrayRef<OpFoldResult> offsets,
-                                    ArrayRef<OpFoldResult> sizes, ValueRange outs) {
+  SmallVector<TileResult>
+  buildTile(OpBuilder &b, Location loc, ArrayRef<Operand> seen,
+            ArrayRef<int64_t> resultDimensions, ArrayRef<OpFoldResult> offsets,
+            ArrayRef<OpFoldResult> sizes, ValueRange outs) {
     MLIRContext *context = b.getContext();
     unsigned rank = sizes.size();
     auto mapOf = [&](ArrayRef<int64_t> dimensions) {
@@ -266,7 +281,8 @@ private:
     for (const Operand &operand : seen) {
       ins.push_back(operand.dimensions.empty()
                         ? operand.value
-                        : slice(b, loc, operand.value, select(offsets, operand.dimensions),
+                        : slice(b, loc, operand.value,
+                                select(offsets, operand.dimensions),
                                 select(sizes, operand.dimensions)));
       maps.push_back(mapOf(operand.dimensions));
     }
@@ -278,14 +294,16 @@ private:
         tile = slice(b, loc, out, outOffsets, outSizes);
       if (reduction) {
         auto element = cast<RankedTensorType>(tile.getType()).getElementType();
-        Value zero = arith::ConstantOp::create(b, loc, b.getFloatAttr(element, 0.0));
+        Value zero =
+            arith::ConstantOp::create(b, loc, b.getFloatAttr(element, 0.0));
         tile = linalg::FillOp::create(b, loc, zero, tile).getResult(0);
       }
       tiles.push_back(tile);
       maps.push_back(mapOf(resultDimensions));
     }
     SmallVector<utils::IteratorType> iterators(
-        rank, reduction ? utils::IteratorType::reduction : utils::IteratorType::parallel);
+        rank, reduction ? utils::IteratorType::reduction
+                        : utils::IteratorType::parallel);
     for (int64_t d : resultDimensions)
       iterators[d] = utils::IteratorType::parallel;
     auto generic = linalg::GenericOp::create(
@@ -299,10 +317,12 @@ private:
     return tileResults;
   }
 
-  /// The product's tile, then one generic over it, without the dropped dimensions.
-  SmallVector<TileResult> buildEpilogue(OpBuilder &b, Location loc, ArrayRef<Operand> seen,
-                                        ValueRange factors, ArrayRef<OpFoldResult> offsets,
-                                        ArrayRef<OpFoldResult> sizes, ValueRange outs) {
+  /// The product's tile, then one generic over it, without the dropped
+  /// dimensions.
+  SmallVector<TileResult>
+  buildEpilogue(OpBuilder &b, Location loc, ArrayRef<Operand> seen,
+                ValueRange factors, ArrayRef<OpFoldResult> offsets,
+                ArrayRef<OpFoldResult> sizes, ValueRange outs) {
     int64_t dropped = product.getDroppedRank(), rank = sizes.size() - dropped;
     auto isDropped = [&](int64_t d) { return d < dropped; };
     SmallVector<int64_t> drop = llvm::to_vector(llvm::seq<int64_t>(0, dropped));
@@ -331,13 +351,15 @@ private:
           gone.push_back(i);
       ins.push_back(operand.dimensions.empty()
                         ? operand.value
-                        : slice(b, loc, operand.value, select(offsets, operand.dimensions),
+                        : slice(b, loc, operand.value,
+                                select(offsets, operand.dimensions),
                                 select(sizes, operand.dimensions), gone));
       maps.push_back(mapOf(operand.dimensions));
     }
     if (home)
       tiles[*home] = tile;
-    bool written = home && !isProduct(results[*home].getDefiningOp()); // by the generic
+    bool written =
+        home && !isProduct(results[*home].getDefiningOp()); // by the generic
     if (!written) {
       ins.push_back(tile);
       maps.push_back(mapOf(identity()));
@@ -351,28 +373,31 @@ private:
         b, loc, ValueRange(generics).getTypes(), ins, generics, maps,
         SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
         [&](OpBuilder &body, Location, ValueRange scalars) {
-          // Old contents in the order of results, the product's own result included.
+          // Old contents in the order of results, the product's own result
+          // included.
           SmallVector<Value> old;
           unsigned next = ins.size();
           for (Value result : results)
-            old.push_back(isProduct(result.getDefiningOp()) ? scalars[ins.size() - 1]
-                                                            : scalars[next++]);
+            old.push_back(isProduct(result.getDefiningOp())
+                              ? scalars[ins.size() - 1]
+                              : scalars[next++]);
           buildScalars(body, loc, scalars, old,
                        written ? old[*home] : scalars[ins.size() - 1]);
         });
     SmallVector<TileResult> tileResults;
     unsigned next = 0;
     for (auto [result, out] : llvm::zip(results, tiles))
-      tileResults.push_back({isProduct(result.getDefiningOp()) ? out
-                                                               : generic.getResult(next++),
-                             Indices(offsets), Indices(sizes)});
+      tileResults.push_back(
+          {isProduct(result.getDefiningOp()) ? out : generic.getResult(next++),
+           Indices(offsets), Indices(sizes)});
     return tileResults;
   }
 
-  /// The generic's body: `scalars` begin with the operands that are no updates, `old`
-  /// is what each result's destination held, `tile` the product's element.
-  void buildScalars(OpBuilder &body, Location loc, ValueRange scalars, ValueRange old,
-                    Value tile = {}) {
+  /// The generic's body: `scalars` begin with the operands that are no updates,
+  /// `old` is what each result's destination held, `tile` the product's
+  /// element.
+  void buildScalars(OpBuilder &body, Location loc, ValueRange scalars,
+                    ValueRange old, Value tile = {}) {
     unsigned next = 0;
     SmallVector<std::pair<Operand, Value>> known;
     for (Operand &operand : operands) {
@@ -394,7 +419,9 @@ private:
       if (auto elementwise = dyn_cast<ElementwiseOpInterface>(op))
         dimensions = elementwise.getOperandDimensions(i);
       Operand wanted{value, dimensions};
-      return llvm::find_if(known, [&](auto &entry) { return entry.first == wanted; })->second;
+      return llvm::find_if(known,
+                           [&](auto &entry) { return entry.first == wanted; })
+          ->second;
     };
     for (Operation *op : group) {
       if (isProduct(op))
@@ -406,10 +433,12 @@ private:
         Value value = arguments.front(), sum = scalars.back();
         if (value.getType() != sum.getType())
           value = arith::ExtFOp::create(body, loc, sum.getType(), value);
-        computed.map(op->getResult(0), arith::AddFOp::create(body, loc, sum, value).getResult());
-      } else {
         computed.map(op->getResult(0),
-                     cast<ElementwiseOpInterface>(op).buildScalar(body, loc, arguments));
+                     arith::AddFOp::create(body, loc, sum, value).getResult());
+      } else {
+        computed.map(
+            op->getResult(0),
+            cast<ElementwiseOpInterface>(op).buildScalar(body, loc, arguments));
       }
     }
     SmallVector<Value> yielded;
@@ -422,16 +451,19 @@ private:
   SmallVector<Operation *> group;
   nn::ReduceSumOp reduction;
   TiledOpInterface product;
-  std::optional<unsigned> home; ///< result in whose destination the product lives
+  std::optional<unsigned>
+      home; ///< result in whose destination the product lives
   SmallVector<int64_t> shape;
   SmallVector<Operand> operands;
   SmallVector<Value> results;
-  SmallVector<Value> updates; ///< per result: the train.read it replaces, or null
+  SmallVector<Value>
+      updates; ///< per result: the train.read it replaces, or null
 };
 
 } // namespace
 
-LogicalResult outlineElementwiseGroup(ArrayRef<Operation *> group, KernelTable &kernels) {
+LogicalResult outlineElementwiseGroup(ArrayRef<Operation *> group,
+                                      KernelTable &kernels) {
   ElementwiseGroup elementwise(group);
   return elementwise.outline(kernels);
 }

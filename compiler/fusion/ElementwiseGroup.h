@@ -1,4 +1,5 @@
-//===- ElementwiseGroup.h - one kernel for a group of operations --*- C++ -*-===//
+//===- ElementwiseGroup.h - one kernel for a group of operations --*- C++
+//-*-===//
 #ifndef TRAINC_COMPILER_FUSION_ELEMENTWISEGROUP_H
 #define TRAINC_COMPILER_FUSION_ELEMENTWISEGROUP_H
 
@@ -7,13 +8,14 @@
 namespace trainc::fusion {
 
 /// Replaces `group` (elementwise operations of one shape, in program order,
-/// possibly ending in one reduction of that shape, or with one TiledOpInterface of
-/// that shape among them, whose result they read at their own index) by the launch
-/// of a kernel that stands where the last of them stood. Values used outside become
-/// results. A result that train.write stores in a variable whose old value only this
-/// group reads, element by element, updates it in place.
-llvm::LogicalResult outlineElementwiseGroup(llvm::ArrayRef<mlir::Operation *> group,
-                                            KernelTable &kernels);
+/// possibly ending in one reduction of that shape, or with one TiledOpInterface
+/// of that shape among them, whose result they read at their own index) by the
+/// launch of a kernel that stands where the last of them stood. Values used
+/// outside become results. A result that train.write stores in a variable whose
+/// old value only this group reads, element by element, updates it in place.
+llvm::LogicalResult
+outlineElementwiseGroup(llvm::ArrayRef<mlir::Operation *> group,
+                        KernelTable &kernels);
 
 } // namespace trainc::fusion
 

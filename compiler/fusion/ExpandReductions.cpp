@@ -21,8 +21,8 @@ namespace trainc::fusion {
 
 namespace {
 
-/// Reshapes the elementwise producers of `value` that only it uses along with it:
-/// returns `value` in `type`'s shape, computed there.
+/// Reshapes the elementwise producers of `value` that only it uses along with
+/// it: returns `value` in `type`'s shape, computed there.
 Value inShape(OpBuilder &builder, Value value, ArrayRef<int64_t> shape) {
   auto type = cast<RankedTensorType>(value.getType());
   auto reshaped = RankedTensorType::get(shape, type.getElementType());
@@ -46,7 +46,8 @@ Value inShape(OpBuilder &builder, Value value, ArrayRef<int64_t> shape) {
   return clone->getResult(0);
 }
 
-struct ExpandReductionsPass : impl::ExpandReductionsPassBase<ExpandReductionsPass> {
+struct ExpandReductionsPass
+    : impl::ExpandReductionsPassBase<ExpandReductionsPass> {
   void runOnOperation() override {
     SmallVector<nn::ReduceSumOp> large;
     getOperation().walk([&](nn::ReduceSumOp op) {
@@ -61,17 +62,22 @@ struct ExpandReductionsPass : impl::ExpandReductionsPassBase<ExpandReductionsPas
         continue; // No even cut: one workgroup sums it all.
       OpBuilder builder(op);
       Value pieces = inShape(builder, op.getInput(), {size / piece, piece});
-      auto partial = RankedTensorType::get(size / piece, op.getType().getElementType());
-      Value partials = nn::ReduceSumOp::create(builder, op.getLoc(), partial, pieces,
-                                               builder.getDenseI64ArrayAttr({1}));
-      Value sum = nn::ReduceSumOp::create(builder, op.getLoc(), op.getType(), partials,
-                                          builder.getDenseI64ArrayAttr({0}));
+      auto partial =
+          RankedTensorType::get(size / piece, op.getType().getElementType());
+      Value partials =
+          nn::ReduceSumOp::create(builder, op.getLoc(), partial, pieces,
+                                  builder.getDenseI64ArrayAttr({1}));
+      Value sum =
+          nn::ReduceSumOp::create(builder, op.getLoc(), op.getType(), partials,
+                                  builder.getDenseI64ArrayAttr({0}));
       Operation *producer = op.getInput().getDefiningOp();
       op.replaceAllUsesWith(sum);
       op.erase();
       // Producers recomputed in the new shape.
       while (producer && isOpTriviallyDead(producer)) {
-        Operation *next = producer->getNumOperands() ? producer->getOperand(0).getDefiningOp() : nullptr;
+        Operation *next = producer->getNumOperands()
+                              ? producer->getOperand(0).getDefiningOp()
+                              : nullptr;
         producer->erase();
         producer = next;
       }

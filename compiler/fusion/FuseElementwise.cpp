@@ -1,12 +1,13 @@
 //===- FuseElementwise.cpp - groups of elementwise operations as kernels --===//
 //
-// Grouping: operations are visited in program order; each joins the groups of its
-// producers where that makes no cycle. A cycle would need a path from the group
-// through an outside operation back into it. Then the program is re-ordered
-// (Kahn, by original position) so that each group stands as one, and each group
-// becomes a kernel. Reductions first absorb the producers that only they use; at
-// the end each product computed in tiles joins one group that reads its result
-// (its epilogue). Remarks of the category "fusion" say what became of each product.
+// Grouping: operations are visited in program order; each joins the groups of
+// its producers where that makes no cycle. A cycle would need a path from the
+// group through an outside operation back into it. Then the program is
+// re-ordered (Kahn, by original position) so that each group stands as one, and
+// each group becomes a kernel. Reductions first absorb the producers that only
+// they use; at the end each product computed in tiles joins one group that
+// reads its result (its epilogue). Remarks of the category "fusion" say what
+// became of each product.
 //
 //===----------------------------------------------------------------------===//
 
@@ -76,7 +77,8 @@ public:
           merge(a, b);
       }
     }
-    // The latest first: of several products in one sum, it has the others' results.
+    // The latest first: of several products in one sum, it has the others'
+    // results.
     for (Operation *op : llvm::reverse(ops))
       if (auto product = dyn_cast<TiledOpInterface>(op))
         attachEpilogue(product);
@@ -84,7 +86,8 @@ public:
 
   /// Groups in an order that respects dependences and otherwise the program.
   SmallVector<SmallVector<Operation *>> schedule() {
-    llvm::MapVector<unsigned, unsigned> pending; // group → unscheduled producers
+    llvm::MapVector<unsigned, unsigned>
+        pending; // group → unscheduled producers
     DenseMap<unsigned, SmallVector<unsigned>> users;
     for (unsigned i = 0; i < ops.size(); ++i)
       pending[find(i)];
@@ -178,7 +181,8 @@ private:
     }
   }
 
-  /// Merges a product with a group that reads its result, where that is possible.
+  /// Merges a product with a group that reads its result, where that is
+  /// possible.
   void attachEpilogue(TiledOpInterface product) {
     auto opts = remark::RemarkOpts::name("epilogue").category("fusion");
     std::string name = product->getName().getStringRef().str();
@@ -194,14 +198,16 @@ private:
         merge(find(position[product]), group);
         withProduct.insert(find(group));
         remark::passed(product->getLoc(), opts)
-            << name + " is fused with the " + std::to_string(members[find(group)].size() - 1) +
+            << name + " is fused with the " +
+                   std::to_string(members[find(group)].size() - 1) +
                    " elementwise operation(s) that read its result, up to " +
                    end->getName().getStringRef().str();
         return;
       }
       reason = obstacle;
     }
-    remark::missed(product->getLoc(), opts) << name + " stays a kernel of its own: " + reason;
+    remark::missed(product->getLoc(), opts)
+        << name + " stays a kernel of its own: " + reason;
   }
 
   /// Why `group` cannot be the epilogue of `product`; empty where it can.
@@ -218,12 +224,14 @@ private:
       auto reader = cast<ElementwiseOpInterface>(ops[member]);
       for (auto [i, operand] : llvm::enumerate(reader->getOperands()))
         if (operand == result &&
-            !llvm::equal(reader.getOperandDimensions(i), llvm::seq<int64_t>(0, type.getRank())))
+            !llvm::equal(reader.getOperandDimensions(i),
+                         llvm::seq<int64_t>(0, type.getRank())))
           return "what reads its result does so at other indices";
     }
     unsigned own = find(position[product]);
     if (boundaryOf(own, group) > maximumBoundary)
-      return "the kernel would have more than " + std::to_string(maximumBoundary) + " buffers";
+      return "the kernel would have more than " +
+             std::to_string(maximumBoundary) + " buffers";
     if (reachesThroughOutside(own, group))
       return "what reads its result also waits for another operation that does";
     return {};
@@ -287,7 +295,8 @@ void cloneFreeOperations(Block &block) {
   }
 }
 
-struct FuseElementwisePass : impl::FuseElementwisePassBase<FuseElementwisePass> {
+struct FuseElementwisePass
+    : impl::FuseElementwisePassBase<FuseElementwisePass> {
   void runOnOperation() override {
     KernelTable kernels(getOperation());
     for (auto program : getOperation().getOps<plan::ProgramOp>())
@@ -305,7 +314,8 @@ struct FuseElementwisePass : impl::FuseElementwisePassBase<FuseElementwisePass> 
         op->moveBefore(&block, block.end());
     for (auto &group : order) {
       bool reduction = llvm::any_of(group, llvm::IsaPred<nn::ReduceSumOp>);
-      bool elementwise = llvm::any_of(group, llvm::IsaPred<ElementwiseOpInterface>);
+      bool elementwise =
+          llvm::any_of(group, llvm::IsaPred<ElementwiseOpInterface>);
       if (!reduction && !elementwise)
         continue;
       if (failed(outlineElementwiseGroup(group, kernels)))

@@ -1,4 +1,5 @@
-//===- Fusion.h - the fusion stage --------------------------------*- C++ -*-===//
+//===- Fusion.h - the fusion stage --------------------------------*- C++
+//-*-===//
 //
 // In: programs of nn operations. Out: kernels (linalg on tensors, distributed
 // over workgroups by one scf.forall) and programs that are flat lists of
@@ -20,10 +21,12 @@ namespace trainc::fusion {
 
 void registerFusionPasses();
 
-/// ExpandReductions, canonicalisation, FuseElementwise, OutlineKernels, VerifyFusion.
+/// ExpandReductions, canonicalisation, FuseElementwise, OutlineKernels,
+/// VerifyFusion.
 void buildFusionPipeline(mlir::OpPassManager &manager);
 
-/// Lowering rules of the nn dialect: ElementwiseOpInterface and LowerableOpInterface.
+/// Lowering rules of the nn dialect: ElementwiseOpInterface and
+/// LowerableOpInterface.
 void registerFusionInterfaces(mlir::DialectRegistry &registry);
 
 } // namespace trainc::fusion

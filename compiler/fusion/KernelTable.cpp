@@ -47,17 +47,21 @@ std::string layerName(Location loc) {
 
 static int64_t sizeBytes(Type type) {
   auto tensor = cast<RankedTensorType>(type);
-  return tensor.getNumElements() * llvm::divideCeil(tensor.getElementTypeBitWidth(), 8);
+  return tensor.getNumElements() *
+         llvm::divideCeil(tensor.getElementTypeBitWidth(), 8);
 }
 
 FailureOr<plan::LaunchOp> KernelTable::launch(OpBuilder &builder, Location loc,
-                                              const KernelRequest &request, KernelBody body) {
-  SmallVector<int32_t> access(request.inputs.size(), int32_t(plan::Access::Read));
+                                              const KernelRequest &request,
+                                              KernelBody body) {
+  SmallVector<int32_t> access(request.inputs.size(),
+                              int32_t(plan::Access::Read));
   SmallVector<Type> types(ValueRange(request.inputs).getTypes());
   int64_t bytes = 0;
   for (auto [i, destination] : llvm::enumerate(request.destinations)) {
     bool update = i < request.updates.size() && request.updates[i];
-    access.push_back(int32_t(update ? plan::Access::ReadWrite : plan::Access::Write));
+    access.push_back(
+        int32_t(update ? plan::Access::ReadWrite : plan::Access::Write));
     types.push_back(destination.getType());
     bytes += sizeBytes(destination.getType()) * (update ? 1 : 0);
   }
@@ -70,7 +74,9 @@ FailureOr<plan::LaunchOp> KernelTable::launch(OpBuilder &builder, Location loc,
   std::string stem = request.stem;
   if (!request.destinations.empty()) {
     char separator = '_';
-    for (int64_t size : cast<RankedTensorType>(request.destinations.front().getType()).getShape()) {
+    for (int64_t size :
+         cast<RankedTensorType>(request.destinations.front().getType())
+             .getShape()) {
       stem += separator + std::to_string(size);
       separator = 'x';
     }
@@ -78,11 +84,14 @@ FailureOr<plan::LaunchOp> KernelTable::launch(OpBuilder &builder, Location loc,
   std::string name = stem + "_" + std::to_string(uses[stem]);
   Location unknown = UnknownLoc::get(module.getContext());
   auto kernel = plan::KernelOp::create(
-      kernels, unknown, kernels.getStringAttr(name), kernels.getDenseI32ArrayAttr(access),
-      kernels.getStringAttr(request.computes), kernels.getF64FloatAttr(request.flops),
-      kernels.getF64FloatAttr(bytes), IntegerAttr(), IntegerAttr(), IntegerAttr(), IntegerAttr());
-  Block *block = kernels.createBlock(&kernel.getBody(), {}, types,
-                                     SmallVector<Location>(types.size(), unknown));
+      kernels, unknown, kernels.getStringAttr(name),
+      kernels.getDenseI32ArrayAttr(access),
+      kernels.getStringAttr(request.computes),
+      kernels.getF64FloatAttr(request.flops), kernels.getF64FloatAttr(bytes),
+      IntegerAttr(), IntegerAttr(), IntegerAttr(), IntegerAttr());
+  Block *block =
+      kernels.createBlock(&kernel.getBody(), {}, types,
+                          SmallVector<Location>(types.size(), unknown));
   ValueRange arguments = block->getArguments();
   auto results = body(kernels, arguments.take_front(request.inputs.size()),
                       arguments.drop_front(request.inputs.size()));
@@ -104,7 +113,8 @@ FailureOr<plan::LaunchOp> KernelTable::launch(OpBuilder &builder, Location loc,
   return plan::LaunchOp::create(
       builder, loc, ValueRange(request.destinations).getTypes(),
       FlatSymbolRefAttr::get(kernel), request.inputs, request.destinations,
-      /*buffers=*/ArrayAttr(), layer.empty() ? StringAttr() : builder.getStringAttr(layer));
+      /*buffers=*/ArrayAttr(),
+      layer.empty() ? StringAttr() : builder.getStringAttr(layer));
 }
 
 } // namespace trainc::fusion

@@ -1,7 +1,8 @@
-//===- KernelTable.h - unique kernels and their launches ----------*- C++ -*-===//
+//===- KernelTable.h - unique kernels and their launches ----------*- C++
+//-*-===//
 //
-// Kernels with equal bodies are one kernel, so compile time and plan size do not
-// grow with the number of layers.
+// Kernels with equal bodies are one kernel, so compile time and plan size do
+// not grow with the number of layers.
 //
 //===----------------------------------------------------------------------===//
 #ifndef TRAINC_COMPILER_FUSION_KERNELTABLE_H
@@ -16,8 +17,8 @@ namespace trainc::fusion {
 
 /// What a kernel needs beside its body.
 struct KernelRequest {
-  std::string stem;                            ///< of its name: "matmul"
-  std::string computes;                        ///< "nn.matmul", for profiles
+  std::string stem;     ///< of its name: "matmul"
+  std::string computes; ///< "nn.matmul", for profiles
   double flops = 0;
   llvm::SmallVector<mlir::Value> inputs;       ///< read only
   llvm::SmallVector<mlir::Value> destinations; ///< written, at the launch
@@ -25,8 +26,10 @@ struct KernelRequest {
 };
 
 /// Builds the body: values of the inputs and destinations → new destinations.
-using KernelBody = llvm::function_ref<llvm::FailureOr<llvm::SmallVector<mlir::Value>>(
-    mlir::OpBuilder &, mlir::ValueRange inputs, mlir::ValueRange destinations)>;
+using KernelBody =
+    llvm::function_ref<llvm::FailureOr<llvm::SmallVector<mlir::Value>>(
+        mlir::OpBuilder &, mlir::ValueRange inputs,
+        mlir::ValueRange destinations)>;
 
 class KernelTable {
 public:
@@ -34,8 +37,10 @@ public:
   explicit KernelTable(mlir::ModuleOp module);
 
   /// Builds the kernel, or finds an equal one, and launches it at `builder`.
-  llvm::FailureOr<plan::LaunchOp> launch(mlir::OpBuilder &builder, mlir::Location loc,
-                                         const KernelRequest &request, KernelBody body);
+  llvm::FailureOr<plan::LaunchOp> launch(mlir::OpBuilder &builder,
+                                         mlir::Location loc,
+                                         const KernelRequest &request,
+                                         KernelBody body);
 
 private:
   mlir::ModuleOp module;

@@ -33,10 +33,11 @@ LogicalResult outline(nn::LowerableOpInterface op, KernelTable &kernels) {
     request.destinations.push_back(tensor::EmptyOp::create(
         builder, op.getLoc(), tensor.getShape(), tensor.getElementType()));
   }
-  auto launch = kernels.launch(builder, op.getLoc(), request,
-                               [&](OpBuilder &b, ValueRange inputs, ValueRange destinations) {
-                                 return op.lower(b, inputs, destinations);
-                               });
+  auto launch = kernels.launch(
+      builder, op.getLoc(), request,
+      [&](OpBuilder &b, ValueRange inputs, ValueRange destinations) {
+        return op.lower(b, inputs, destinations);
+      });
   if (failed(launch))
     return failure();
   op->replaceAllUsesWith(*launch);
@@ -48,10 +49,12 @@ struct OutlineKernelsPass : impl::OutlineKernelsPassBase<OutlineKernelsPass> {
   void runOnOperation() override {
     KernelTable kernels(getOperation());
     for (auto program : getOperation().getOps<plan::ProgramOp>())
-      for (Operation &op : llvm::make_early_inc_range(program.getBody().front())) {
+      for (Operation &op :
+           llvm::make_early_inc_range(program.getBody().front())) {
         if (auto view = dyn_cast<nn::ReshapeOp>(op)) {
           OpBuilder builder(view);
-          view.replaceAllUsesWith(reshape(builder, view.getLoc(), view.getInput(),
+          view.replaceAllUsesWith(reshape(builder, view.getLoc(),
+                                          view.getInput(),
                                           view.getType().getShape()));
           view.erase();
           continue;

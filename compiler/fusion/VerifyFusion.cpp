@@ -34,9 +34,11 @@ struct VerifyFusionPass : impl::VerifyFusionPassBase<VerifyFusionPass> {
       return signalPassFailure();
     for (auto program : getOperation().getOps<plan::ProgramOp>())
       for (Operation &op : program.getBody().front())
-        if (!isa<train::ReadOp, train::WriteOp, tensor::EmptyOp, tensor::CollapseShapeOp,
-                 tensor::ExpandShapeOp, plan::LaunchOp>(op)) {
-          op.emitError() << "expected a flat list of reads, views, launches and writes after "
+        if (!isa<train::ReadOp, train::WriteOp, tensor::EmptyOp,
+                 tensor::CollapseShapeOp, tensor::ExpandShapeOp,
+                 plan::LaunchOp>(op)) {
+          op.emitError() << "expected a flat list of reads, views, launches "
+                            "and writes after "
                             "fusion, but got '"
                          << op.getName() << "'";
           return signalPassFailure();

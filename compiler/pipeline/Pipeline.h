@@ -40,7 +40,7 @@ struct PipelineOptions {
   std::string dumpDirectory; ///< "": none; else one .mlir file per stage
   bool verifyEach = false;   ///< verify after every pass, not only after stages
   bool timing = false;
-  bool remarks = false;        ///< diagnostics that say what was fused, or why not
+  bool remarks = false; ///< diagnostics that say what was fused, or why not
 };
 
 /// Dialects, interfaces and translations that compiling needs.

@@ -1,4 +1,5 @@
-//===- Nn.h - the nn dialect --------------------------------------*- C++ -*-===//
+//===- Nn.h - the nn dialect --------------------------------------*- C++
+//-*-===//
 //
 // Differentiable tensor operations and losses; see NnDialect.td.
 //

@@ -1,4 +1,5 @@
-//===- Plan.h - the plan dialect ----------------------------------*- C++ -*-===//
+//===- Plan.h - the plan dialect ----------------------------------*- C++
+//-*-===//
 //
 // Programs, kernels, launches and arenas; see PlanDialect.td.
 //

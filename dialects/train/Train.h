@@ -1,4 +1,5 @@
-//===- Train.h - the train dialect --------------------------------*- C++ -*-===//
+//===- Train.h - the train dialect --------------------------------*- C++
+//-*-===//
 //
 // Parameters, states, losses, gradients and updates; see TrainDialect.td.
 //

@@ -164,8 +164,9 @@ void addCompileCommand(CLI::App &app, Action &action) {
                       "Kernels compiled at a time (0: one per core)");
   command->add_flag("--verify-each", options->pipeline.verifyEach,
                     "Verify the IR after every pass");
-  command->add_flag("--remarks", options->pipeline.remarks,
-                    "Say for each product what was fused with it, or why nothing was");
+  command->add_flag(
+      "--remarks", options->pipeline.remarks,
+      "Say for each product what was fused with it, or why nothing was");
   command->add_flag("--timing", options->pipeline.timing,
                     "Print the time of every pass");
   command->callback(

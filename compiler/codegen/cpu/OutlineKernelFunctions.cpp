@@ -139,8 +139,8 @@ struct OutlineKernelFunctions
       return arith::ConstantIndexOp::create(builder, loc, value);
     };
     Value rest = workgroup;
-    // By number: the range of getInductionVars() would not outlive the head of a
-    // loop over llvm::reverse(llvm::zip(…)).
+    // By number: the range of getInductionVars() would not outlive the head of
+    // a loop over llvm::reverse(llvm::zip(…)).
     for (size_t i = dimensions.size(); i-- > 0;) {
       const Dimension &d = dimensions[i];
       // Constant zero where there is one iteration: bounds then fold.

@@ -17,17 +17,20 @@ using nn::ElementwiseOpInterface;
 
 /// One math or arith operation on floats.
 template <typename Op, typename Scalar>
-struct UnaryModel : ElementwiseOpInterface::ExternalModel<UnaryModel<Op, Scalar>, Op> {
-  Value buildScalar(Operation *, OpBuilder &b, Location loc, ValueRange x) const {
+struct UnaryModel
+    : ElementwiseOpInterface::ExternalModel<UnaryModel<Op, Scalar>, Op> {
+  Value buildScalar(Operation *, OpBuilder &b, Location loc,
+                    ValueRange x) const {
     return Scalar::create(b, loc, x[0]);
   }
 };
 
 /// A float operation and its signed integer counterpart.
 template <typename Op, typename FloatScalar, typename IntegerScalar>
-struct BinaryModel
-    : ElementwiseOpInterface::ExternalModel<BinaryModel<Op, FloatScalar, IntegerScalar>, Op> {
-  Value buildScalar(Operation *, OpBuilder &b, Location loc, ValueRange x) const {
+struct BinaryModel : ElementwiseOpInterface::ExternalModel<
+                         BinaryModel<Op, FloatScalar, IntegerScalar>, Op> {
+  Value buildScalar(Operation *, OpBuilder &b, Location loc,
+                    ValueRange x) const {
     if (isa<FloatType>(x[0].getType()))
       return FloatScalar::create(b, loc, x[0], x[1]);
     return IntegerScalar::create(b, loc, x[0], x[1]);
@@ -37,33 +40,44 @@ struct BinaryModel
 Value sigmoid(OpBuilder &b, Location loc, Value x) {
   Value one = constant(b, loc, x.getType(), 1.0);
   Value exp = math::ExpOp::create(b, loc, arith::NegFOp::create(b, loc, x));
-  return arith::DivFOp::create(b, loc, one, arith::AddFOp::create(b, loc, one, exp));
+  return arith::DivFOp::create(b, loc, one,
+                               arith::AddFOp::create(b, loc, one, exp));
 }
 
-struct SigmoidModel : ElementwiseOpInterface::ExternalModel<SigmoidModel, nn::SigmoidOp> {
-  Value buildScalar(Operation *, OpBuilder &b, Location loc, ValueRange x) const {
+struct SigmoidModel
+    : ElementwiseOpInterface::ExternalModel<SigmoidModel, nn::SigmoidOp> {
+  Value buildScalar(Operation *, OpBuilder &b, Location loc,
+                    ValueRange x) const {
     return sigmoid(b, loc, x[0]);
   }
 };
 
-struct ReluModel : ElementwiseOpInterface::ExternalModel<ReluModel, nn::ReluOp> {
-  Value buildScalar(Operation *, OpBuilder &b, Location loc, ValueRange x) const {
-    return arith::MaximumFOp::create(b, loc, x[0], constant(b, loc, x[0].getType(), 0.0));
+struct ReluModel
+    : ElementwiseOpInterface::ExternalModel<ReluModel, nn::ReluOp> {
+  Value buildScalar(Operation *, OpBuilder &b, Location loc,
+                    ValueRange x) const {
+    return arith::MaximumFOp::create(b, loc, x[0],
+                                     constant(b, loc, x[0].getType(), 0.0));
   }
 };
 
-/// The parts GELU and its derivative share. tanh form: gelu = x·s with s = σ(2u),
-/// u = √(2/π)(x + 0.044715x³), the same as ½x(1+tanh u) without its cancellation for
-/// negative x. erf form: s = ½(1 + erf(x/√2)).
+/// The parts GELU and its derivative share. tanh form: gelu = x·s with s =
+/// σ(2u), u = √(2/π)(x + 0.044715x³), the same as ½x(1+tanh u) without its
+/// cancellation for negative x. erf form: s = ½(1 + erf(x/√2)).
 struct GeluParts {
   Value s, derivative; ///< gate and its derivative ds/dx
 };
 
-GeluParts geluParts(OpBuilder &b, Location loc, nn::GeluKind kind, Value x, bool derivative) {
+GeluParts geluParts(OpBuilder &b, Location loc, nn::GeluKind kind, Value x,
+                    bool derivative) {
   Type type = x.getType();
   auto c = [&](double value) { return constant(b, loc, type, value); };
-  auto mul = [&](Value l, Value r) { return arith::MulFOp::create(b, loc, l, r).getResult(); };
-  auto add = [&](Value l, Value r) { return arith::AddFOp::create(b, loc, l, r).getResult(); };
+  auto mul = [&](Value l, Value r) {
+    return arith::MulFOp::create(b, loc, l, r).getResult();
+  };
+  auto add = [&](Value l, Value r) {
+    return arith::AddFOp::create(b, loc, l, r).getResult();
+  };
   GeluParts parts;
   if (kind == nn::GeluKind::Tanh) {
     const double k = std::sqrt(2.0 / std::numbers::pi);
@@ -86,32 +100,42 @@ GeluParts geluParts(OpBuilder &b, Location loc, nn::GeluKind kind, Value x, bool
   return parts;
 }
 
-struct GeluModel : ElementwiseOpInterface::ExternalModel<GeluModel, nn::GeluOp> {
-  Value buildScalar(Operation *op, OpBuilder &b, Location loc, ValueRange x) const {
-    GeluParts parts = geluParts(b, loc, cast<nn::GeluOp>(op).getKind(), x[0], false);
+struct GeluModel
+    : ElementwiseOpInterface::ExternalModel<GeluModel, nn::GeluOp> {
+  Value buildScalar(Operation *op, OpBuilder &b, Location loc,
+                    ValueRange x) const {
+    GeluParts parts =
+        geluParts(b, loc, cast<nn::GeluOp>(op).getKind(), x[0], false);
     return arith::MulFOp::create(b, loc, x[0], parts.s);
   }
 };
 
-struct GeluGradModel : ElementwiseOpInterface::ExternalModel<GeluGradModel, nn::GeluGradOp> {
+struct GeluGradModel
+    : ElementwiseOpInterface::ExternalModel<GeluGradModel, nn::GeluGradOp> {
   // gelu' = s + x·ds/dx
-  Value buildScalar(Operation *op, OpBuilder &b, Location loc, ValueRange x) const {
-    GeluParts parts = geluParts(b, loc, cast<nn::GeluGradOp>(op).getKind(), x[1], true);
-    Value slope = arith::AddFOp::create(b, loc, parts.s,
-                                        arith::MulFOp::create(b, loc, x[1], parts.derivative));
+  Value buildScalar(Operation *op, OpBuilder &b, Location loc,
+                    ValueRange x) const {
+    GeluParts parts =
+        geluParts(b, loc, cast<nn::GeluGradOp>(op).getKind(), x[1], true);
+    Value slope = arith::AddFOp::create(
+        b, loc, parts.s, arith::MulFOp::create(b, loc, x[1], parts.derivative));
     return arith::MulFOp::create(b, loc, x[0], slope);
   }
 };
 
-struct CompareModel : ElementwiseOpInterface::ExternalModel<CompareModel, nn::CompareOp> {
-  Value buildScalar(Operation *op, OpBuilder &b, Location loc, ValueRange x) const {
+struct CompareModel
+    : ElementwiseOpInterface::ExternalModel<CompareModel, nn::CompareOp> {
+  Value buildScalar(Operation *op, OpBuilder &b, Location loc,
+                    ValueRange x) const {
     // Both tables follow the order of ComparePredicate: eq ne lt le gt ge.
     static constexpr arith::CmpFPredicate floats[] = {
-        arith::CmpFPredicate::OEQ, arith::CmpFPredicate::UNE, arith::CmpFPredicate::OLT,
-        arith::CmpFPredicate::OLE, arith::CmpFPredicate::OGT, arith::CmpFPredicate::OGE};
+        arith::CmpFPredicate::OEQ, arith::CmpFPredicate::UNE,
+        arith::CmpFPredicate::OLT, arith::CmpFPredicate::OLE,
+        arith::CmpFPredicate::OGT, arith::CmpFPredicate::OGE};
     static constexpr arith::CmpIPredicate integers[] = {
-        arith::CmpIPredicate::eq,  arith::CmpIPredicate::ne,  arith::CmpIPredicate::slt,
-        arith::CmpIPredicate::sle, arith::CmpIPredicate::sgt, arith::CmpIPredicate::sge};
+        arith::CmpIPredicate::eq,  arith::CmpIPredicate::ne,
+        arith::CmpIPredicate::slt, arith::CmpIPredicate::sle,
+        arith::CmpIPredicate::sgt, arith::CmpIPredicate::sge};
     auto predicate = unsigned(cast<nn::CompareOp>(op).getPredicate());
     if (isa<FloatType>(x[0].getType()))
       return arith::CmpFOp::create(b, loc, floats[predicate], x[0], x[1]);
@@ -119,15 +143,20 @@ struct CompareModel : ElementwiseOpInterface::ExternalModel<CompareModel, nn::Co
   }
 };
 
-struct SelectModel : ElementwiseOpInterface::ExternalModel<SelectModel, nn::SelectOp> {
-  Value buildScalar(Operation *, OpBuilder &b, Location loc, ValueRange x) const {
+struct SelectModel
+    : ElementwiseOpInterface::ExternalModel<SelectModel, nn::SelectOp> {
+  Value buildScalar(Operation *, OpBuilder &b, Location loc,
+                    ValueRange x) const {
     return arith::SelectOp::create(b, loc, x[0], x[1], x[2]);
   }
 };
 
-struct CastModel : ElementwiseOpInterface::ExternalModel<CastModel, nn::CastOp> {
-  Value buildScalar(Operation *op, OpBuilder &b, Location loc, ValueRange x) const {
-    Type from = x[0].getType(), to = cast<nn::CastOp>(op).getType().getElementType();
+struct CastModel
+    : ElementwiseOpInterface::ExternalModel<CastModel, nn::CastOp> {
+  Value buildScalar(Operation *op, OpBuilder &b, Location loc,
+                    ValueRange x) const {
+    Type from = x[0].getType(),
+         to = cast<nn::CastOp>(op).getType().getElementType();
     if (isa<FloatType>(from) && isa<FloatType>(to))
       return castFloat(b, loc, x[0], to);
     if (isa<FloatType>(from))
@@ -143,16 +172,22 @@ struct CastModel : ElementwiseOpInterface::ExternalModel<CastModel, nn::CastOp> 
   }
 };
 
-struct ConstantModel : ElementwiseOpInterface::ExternalModel<ConstantModel, nn::ConstantOp> {
-  Value buildScalar(Operation *op, OpBuilder &b, Location loc, ValueRange) const {
+struct ConstantModel
+    : ElementwiseOpInterface::ExternalModel<ConstantModel, nn::ConstantOp> {
+  Value buildScalar(Operation *op, OpBuilder &b, Location loc,
+                    ValueRange) const {
     auto value = cast<DenseElementsAttr>(cast<nn::ConstantOp>(op).getValue());
-    return arith::ConstantOp::create(b, loc, cast<TypedAttr>(value.getSplatValue<Attribute>()));
+    return arith::ConstantOp::create(
+        b, loc, cast<TypedAttr>(value.getSplatValue<Attribute>()));
   }
   bool isFree(Operation *) const { return true; }
 };
 
-struct BroadcastModel : ElementwiseOpInterface::ExternalModel<BroadcastModel, nn::BroadcastOp> {
-  Value buildScalar(Operation *, OpBuilder &, Location, ValueRange x) const { return x[0]; }
+struct BroadcastModel
+    : ElementwiseOpInterface::ExternalModel<BroadcastModel, nn::BroadcastOp> {
+  Value buildScalar(Operation *, OpBuilder &, Location, ValueRange x) const {
+    return x[0];
+  }
   SmallVector<int64_t> getOperandDimensions(Operation *op, unsigned) const {
     return SmallVector<int64_t>(cast<nn::BroadcastOp>(op).getDimensions());
   }
@@ -168,18 +203,25 @@ void registerElementwiseLowering(DialectRegistry &registry) {
     nn::LogOp::attachInterface<UnaryModel<nn::LogOp, math::LogOp>>(*context);
     nn::TanhOp::attachInterface<UnaryModel<nn::TanhOp, math::TanhOp>>(*context);
     nn::SqrtOp::attachInterface<UnaryModel<nn::SqrtOp, math::SqrtOp>>(*context);
-    nn::RsqrtOp::attachInterface<UnaryModel<nn::RsqrtOp, math::RsqrtOp>>(*context);
+    nn::RsqrtOp::attachInterface<UnaryModel<nn::RsqrtOp, math::RsqrtOp>>(
+        *context);
     nn::CosOp::attachInterface<UnaryModel<nn::CosOp, math::CosOp>>(*context);
     nn::SinOp::attachInterface<UnaryModel<nn::SinOp, math::SinOp>>(*context);
     nn::SigmoidOp::attachInterface<SigmoidModel>(*context);
     nn::ReluOp::attachInterface<ReluModel>(*context);
-    nn::AddOp::attachInterface<BinaryModel<nn::AddOp, arith::AddFOp, arith::AddIOp>>(*context);
-    nn::SubOp::attachInterface<BinaryModel<nn::SubOp, arith::SubFOp, arith::SubIOp>>(*context);
-    nn::MulOp::attachInterface<BinaryModel<nn::MulOp, arith::MulFOp, arith::MulIOp>>(*context);
-    nn::DivOp::attachInterface<BinaryModel<nn::DivOp, arith::DivFOp, arith::DivSIOp>>(*context);
-    nn::MaximumOp::attachInterface<BinaryModel<nn::MaximumOp, arith::MaximumFOp, arith::MaxSIOp>>(
+    nn::AddOp::attachInterface<
+        BinaryModel<nn::AddOp, arith::AddFOp, arith::AddIOp>>(*context);
+    nn::SubOp::attachInterface<
+        BinaryModel<nn::SubOp, arith::SubFOp, arith::SubIOp>>(*context);
+    nn::MulOp::attachInterface<
+        BinaryModel<nn::MulOp, arith::MulFOp, arith::MulIOp>>(*context);
+    nn::DivOp::attachInterface<
+        BinaryModel<nn::DivOp, arith::DivFOp, arith::DivSIOp>>(*context);
+    nn::MaximumOp::attachInterface<
+        BinaryModel<nn::MaximumOp, arith::MaximumFOp, arith::MaxSIOp>>(
         *context);
-    nn::MinimumOp::attachInterface<BinaryModel<nn::MinimumOp, arith::MinimumFOp, arith::MinSIOp>>(
+    nn::MinimumOp::attachInterface<
+        BinaryModel<nn::MinimumOp, arith::MinimumFOp, arith::MinSIOp>>(
         *context);
     nn::GeluOp::attachInterface<GeluModel>(*context);
     nn::GeluGradOp::attachInterface<GeluGradModel>(*context);

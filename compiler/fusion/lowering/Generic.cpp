@@ -3,25 +3,26 @@
 #include "compiler/fusion/lowering/Generic.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
 
 namespace trainc::fusion::lowering {
 
-SmallVector<Value> buildGeneric(OpBuilder &builder, Location loc, StringRef iterators,
-                                ArrayRef<Indexed> inputs, ArrayRef<Indexed> outputs,
-                                ScalarBody body) {
+SmallVector<Value> buildGeneric(OpBuilder &builder, Location loc,
+                                StringRef iterators, ArrayRef<Indexed> inputs,
+                                ArrayRef<Indexed> outputs, ScalarBody body) {
   SmallVector<AffineMap> maps;
   SmallVector<Value> ins, outs;
   for (const Indexed &operand : llvm::concat<const Indexed>(inputs, outputs)) {
     SmallVector<AffineExpr> exprs;
     for (int64_t d : operand.dimensions)
       exprs.push_back(builder.getAffineDimExpr(d));
-    maps.push_back(AffineMap::get(iterators.size(), 0, exprs, builder.getContext()));
+    maps.push_back(
+        AffineMap::get(iterators.size(), 0, exprs, builder.getContext()));
   }
   for (const Indexed &input : inputs)
     ins.push_back(input.value);
@@ -40,7 +41,8 @@ SmallVector<Value> buildGeneric(OpBuilder &builder, Location loc, StringRef iter
 }
 
 Value constant(OpBuilder &builder, Location loc, Type type, double value) {
-  return arith::ConstantOp::create(builder, loc, builder.getFloatAttr(type, value));
+  return arith::ConstantOp::create(builder, loc,
+                                   builder.getFloatAttr(type, value));
 }
 
 Value index(OpBuilder &builder, Location loc, int64_t value) {
@@ -49,11 +51,13 @@ Value index(OpBuilder &builder, Location loc, int64_t value) {
 
 Value fill(OpBuilder &builder, Location loc, Value tensor, double value) {
   Type element = cast<RankedTensorType>(tensor.getType()).getElementType();
-  return linalg::FillOp::create(builder, loc, constant(builder, loc, element, value), tensor)
+  return linalg::FillOp::create(builder, loc,
+                                constant(builder, loc, element, value), tensor)
       .getResult(0);
 }
 
-Value empty(OpBuilder &builder, Location loc, ArrayRef<OpFoldResult> sizes, Type element) {
+Value empty(OpBuilder &builder, Location loc, ArrayRef<OpFoldResult> sizes,
+            Type element) {
   return tensor::EmptyOp::create(builder, loc, sizes, element);
 }
 

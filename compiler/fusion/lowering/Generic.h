@@ -1,7 +1,8 @@
-//===- Generic.h - terse construction of linalg operations --------*- C++ -*-===//
+//===- Generic.h - terse construction of linalg operations --------*- C++
+//-*-===//
 //
-// What every lowering rule needs: scalars of an element type, filled tensors, and
-// linalg.generic written as an index formula.
+// What every lowering rule needs: scalars of an element type, filled tensors,
+// and linalg.generic written as an index formula.
 //
 //===----------------------------------------------------------------------===//
 #ifndef TRAINC_COMPILER_FUSION_LOWERING_GENERIC_H
@@ -21,22 +22,23 @@ struct Indexed {
 using ScalarBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(
     mlir::OpBuilder &, mlir::ValueRange scalars)>;
 
-/// linalg.generic over loops `iterators` ('p' parallel, 'r' reduction): the body
-/// gets one scalar per input and output (current contents) and returns the outputs'.
-llvm::SmallVector<mlir::Value> buildGeneric(mlir::OpBuilder &builder, mlir::Location loc,
-                                            llvm::StringRef iterators,
-                                            llvm::ArrayRef<Indexed> inputs,
-                                            llvm::ArrayRef<Indexed> outputs, ScalarBody body);
+/// linalg.generic over loops `iterators` ('p' parallel, 'r' reduction): the
+/// body gets one scalar per input and output (current contents) and returns the
+/// outputs'.
+llvm::SmallVector<mlir::Value>
+buildGeneric(mlir::OpBuilder &builder, mlir::Location loc,
+             llvm::StringRef iterators, llvm::ArrayRef<Indexed> inputs,
+             llvm::ArrayRef<Indexed> outputs, ScalarBody body);
 
 /// Scalar constant; `type` is a float type.
-mlir::Value constant(mlir::OpBuilder &builder, mlir::Location loc, mlir::Type type,
-                     double value);
+mlir::Value constant(mlir::OpBuilder &builder, mlir::Location loc,
+                     mlir::Type type, double value);
 /// Index constant.
 mlir::Value index(mlir::OpBuilder &builder, mlir::Location loc, int64_t value);
 
 /// `tensor` with every element set to `value`.
-mlir::Value fill(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value tensor,
-                 double value);
+mlir::Value fill(mlir::OpBuilder &builder, mlir::Location loc,
+                 mlir::Value tensor, double value);
 /// A fresh kernel-local tensor of these sizes.
 mlir::Value empty(mlir::OpBuilder &builder, mlir::Location loc,
                   llvm::ArrayRef<mlir::OpFoldResult> sizes, mlir::Type element);
@@ -46,8 +48,8 @@ mlir::Value materialize(mlir::OpBuilder &builder, mlir::Location loc,
                         mlir::OpFoldResult index);
 
 /// `value` with numbers of `element` type; extends or truncates floats.
-mlir::Value castFloat(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value,
-                      mlir::Type element);
+mlir::Value castFloat(mlir::OpBuilder &builder, mlir::Location loc,
+                      mlir::Value value, mlir::Type element);
 
 } // namespace trainc::fusion::lowering
 

@@ -27,42 +27,54 @@ Value add(OpBuilder &b, Location loc, Value l, Value r) {
 Value sub(OpBuilder &b, Location loc, Value l, Value r) {
   return arith::SubFOp::create(b, loc, l, r);
 }
-Value expOf(OpBuilder &b, Location loc, Value x) { return math::ExpOp::create(b, loc, x); }
+Value expOf(OpBuilder &b, Location loc, Value x) {
+  return math::ExpOp::create(b, loc, x);
+}
 
 /// Row maxima of `x` [R, C].
-Value rowMaximum(OpBuilder &b, Location loc, Value x, OpFoldResult rows, Type element) {
+Value rowMaximum(OpBuilder &b, Location loc, Value x, OpFoldResult rows,
+                 Type element) {
   Value start = fill(b, loc, empty(b, loc, rows, element),
                      -std::numeric_limits<double>::infinity());
   return buildGeneric(b, loc, "pr", {{x, {0, 1}}}, {{start, {0}}},
                       [&](OpBuilder &body, ValueRange s) -> SmallVector<Value> {
-                        return {arith::MaximumFOp::create(body, loc, s[1], s[0])};
+                        return {
+                            arith::MaximumFOp::create(body, loc, s[1], s[0])};
                       })[0];
 }
 
 /// Σ_c exp(x - maximum) per row.
-Value rowSumExp(OpBuilder &b, Location loc, Value x, Value maximum, OpFoldResult rows,
-                Type element) {
+Value rowSumExp(OpBuilder &b, Location loc, Value x, Value maximum,
+                OpFoldResult rows, Type element) {
   Value start = fill(b, loc, empty(b, loc, rows, element), 0.0);
-  return buildGeneric(b, loc, "pr", {{x, {0, 1}}, {maximum, {0}}}, {{start, {0}}},
-                      [&](OpBuilder &body, ValueRange s) -> SmallVector<Value> {
-                        return {add(body, loc, s[2], expOf(body, loc, sub(body, loc, s[0], s[1])))};
-                      })[0];
+  return buildGeneric(
+      b, loc, "pr", {{x, {0, 1}}, {maximum, {0}}}, {{start, {0}}},
+      [&](OpBuilder &body, ValueRange s) -> SmallVector<Value> {
+        return {
+            add(body, loc, s[2], expOf(body, loc, sub(body, loc, s[0], s[1])))};
+      })[0];
 }
 
-struct SoftmaxModel : LowerableOpInterface::ExternalModel<SoftmaxModel, nn::SoftmaxOp> {
-  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder, ValueRange operands,
+struct SoftmaxModel
+    : LowerableOpInterface::ExternalModel<SoftmaxModel, nn::SoftmaxOp> {
+  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder,
+                                      ValueRange operands,
                                       ValueRange destinations) const {
     Location loc = op->getLoc();
     Value input = asRows(builder, loc, operands[0]);
     auto type = cast<RankedTensorType>(input.getType());
-    SmallVector<int64_t> tile = {chooseTile(type.getShape())[0], type.getDimSize(1)};
+    SmallVector<int64_t> tile = {chooseTile(type.getShape())[0],
+                                 type.getDimSize(1)};
     Value result = buildTiles(
-        builder, loc, type.getShape(), tile, asRows(builder, loc, destinations[0]),
-        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
-            ValueRange outs) {
+        builder, loc, type.getShape(), tile,
+        asRows(builder, loc, destinations[0]),
+        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets,
+            ArrayRef<OpFoldResult> sizes, ValueRange outs) {
           Value x = slice(b, loc, input, offsets, sizes);
-          Value maximum = rowMaximum(b, loc, x, sizes[0], type.getElementType());
-          Value sum = rowSumExp(b, loc, x, maximum, sizes[0], type.getElementType());
+          Value maximum =
+              rowMaximum(b, loc, x, sizes[0], type.getElementType());
+          Value sum =
+              rowSumExp(b, loc, x, maximum, sizes[0], type.getElementType());
           Value y = buildGeneric(
               b, loc, "pp", {{x, {0, 1}}, {maximum, {0}}, {sum, {0}}},
               {{slice(b, loc, outs[0], offsets, sizes), {0, 1}}},
@@ -73,7 +85,8 @@ struct SoftmaxModel : LowerableOpInterface::ExternalModel<SoftmaxModel, nn::Soft
           return SmallVector<TileResult>{{y, Indices(offsets), Indices(sizes)}};
         })[0];
     return SmallVector<Value>{
-        reshape(builder, loc, result, cast<RankedTensorType>(destinations[0].getType()).getShape())};
+        reshape(builder, loc, result,
+                cast<RankedTensorType>(destinations[0].getType()).getShape())};
   }
   double flops(Operation *op) const {
     return 5.0 * cast<nn::SoftmaxOp>(op).getType().getNumElements();
@@ -86,13 +99,17 @@ SmallVector<int64_t> rowTile(ArrayRef<int64_t> shape) {
 }
 
 Value isIgnored(OpBuilder &b, Location loc, Value target, int64_t ignoreIndex) {
-  Value ignored = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(ignoreIndex));
-  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, target, ignored);
+  Value ignored =
+      arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(ignoreIndex));
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, target,
+                               ignored);
 }
 
 struct CrossEntropyModel
-    : LowerableOpInterface::ExternalModel<CrossEntropyModel, nn::CrossEntropyOp> {
-  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder, ValueRange operands,
+    : LowerableOpInterface::ExternalModel<CrossEntropyModel,
+                                          nn::CrossEntropyOp> {
+  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder,
+                                      ValueRange operands,
                                       ValueRange destinations) const {
     auto loss = cast<nn::CrossEntropyOp>(op);
     Location loc = op->getLoc();
@@ -102,19 +119,21 @@ struct CrossEntropyModel
     double z = loss.getZLoss().convertToDouble();
     return buildTiles(
         builder, loc, type.getShape(), rowTile(type.getShape()), destinations,
-        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
-            ValueRange outs) {
+        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets,
+            ArrayRef<OpFoldResult> sizes, ValueRange outs) {
           Value x = slice(b, loc, operands[0], offsets, sizes);
           Value targets = slice(b, loc, operands[1], offsets[0], sizes[0]);
           Value maximum = rowMaximum(b, loc, x, sizes[0], element);
           Value sum = rowSumExp(b, loc, x, maximum, sizes[0], element);
-          SmallVector<Indexed> inputs = {{targets, {0}}, {maximum, {0}}, {sum, {0}}};
+          SmallVector<Indexed> inputs = {
+              {targets, {0}}, {maximum, {0}}, {sum, {0}}};
           if (smoothing > 0) {
             Value total = fill(b, loc, empty(b, loc, sizes[0], element), 0.0);
-            total = buildGeneric(b, loc, "pr", {{x, {0, 1}}}, {{total, {0}}},
-                                 [&](OpBuilder &body, ValueRange s) -> SmallVector<Value> {
-                                   return {add(body, loc, s[1], s[0])};
-                                 })[0];
+            total = buildGeneric(
+                b, loc, "pr", {{x, {0, 1}}}, {{total, {0}}},
+                [&](OpBuilder &body, ValueRange s) -> SmallVector<Value> {
+                  return {add(body, loc, s[1], s[0])};
+                })[0];
             inputs.push_back({total, {0}});
           }
           auto rows = buildGeneric(
@@ -122,33 +141,48 @@ struct CrossEntropyModel
               {{slice(b, loc, outs[0], offsets[0], sizes[0]), {0}},
                {slice(b, loc, outs[1], offsets[0], sizes[0]), {0}}},
               [&](OpBuilder &body, ValueRange s) -> SmallVector<Value> {
-                Value ignored = isIgnored(body, loc, s[0], loss.getIgnoreIndex());
-                Value lse = add(body, loc, math::LogOp::create(body, loc, s[2]), s[1]);
-                Value column = arith::IndexCastOp::create(body, loc, body.getIndexType(), s[0]);
-                column = arith::SelectOp::create(body, loc, ignored, index(body, loc, 0), column);
+                Value ignored =
+                    isIgnored(body, loc, s[0], loss.getIgnoreIndex());
+                Value lse =
+                    add(body, loc, math::LogOp::create(body, loc, s[2]), s[1]);
+                Value column = arith::IndexCastOp::create(
+                    body, loc, body.getIndexType(), s[0]);
+                column = arith::SelectOp::create(body, loc, ignored,
+                                                 index(body, loc, 0), column);
                 Value row = linalg::IndexOp::create(body, loc, 0);
-                Value logit = tensor::ExtractOp::create(body, loc, x, ValueRange{row, column});
-                auto c = [&](double value) { return constant(body, loc, element, value); };
-                Value value = sub(body, loc, lse, mul(body, loc, c(1 - smoothing), logit));
+                Value logit = tensor::ExtractOp::create(
+                    body, loc, x, ValueRange{row, column});
+                auto c = [&](double value) {
+                  return constant(body, loc, element, value);
+                };
+                Value value = sub(body, loc, lse,
+                                  mul(body, loc, c(1 - smoothing), logit));
                 if (smoothing > 0)
-                  value = sub(body, loc, value,
-                              mul(body, loc, c(smoothing / type.getDimSize(1)), s[3]));
+                  value = sub(
+                      body, loc, value,
+                      mul(body, loc, c(smoothing / type.getDimSize(1)), s[3]));
                 if (z > 0)
-                  value = add(body, loc, value, mul(body, loc, c(z), mul(body, loc, lse, lse)));
-                return {arith::SelectOp::create(body, loc, ignored, c(0.0), value), lse};
+                  value = add(body, loc, value,
+                              mul(body, loc, c(z), mul(body, loc, lse, lse)));
+                return {
+                    arith::SelectOp::create(body, loc, ignored, c(0.0), value),
+                    lse};
               });
           return SmallVector<TileResult>{{rows[0], {offsets[0]}, {sizes[0]}},
                                          {rows[1], {offsets[0]}, {sizes[0]}}};
         });
   }
   double flops(Operation *op) const {
-    return 4.0 * cast<nn::CrossEntropyOp>(op).getLogits().getType().getNumElements();
+    return 4.0 *
+           cast<nn::CrossEntropyOp>(op).getLogits().getType().getNumElements();
   }
 };
 
 struct CrossEntropyGradModel
-    : LowerableOpInterface::ExternalModel<CrossEntropyGradModel, nn::CrossEntropyGradOp> {
-  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder, ValueRange operands,
+    : LowerableOpInterface::ExternalModel<CrossEntropyGradModel,
+                                          nn::CrossEntropyGradOp> {
+  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder,
+                                      ValueRange operands,
                                       ValueRange destinations) const {
     auto loss = cast<nn::CrossEntropyGradOp>(op);
     Location loc = op->getLoc();
@@ -158,10 +192,11 @@ struct CrossEntropyGradModel
     double z = loss.getZLoss().convertToDouble();
     return buildTiles(
         builder, loc, type.getShape(), rowTile(type.getShape()), destinations,
-        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
-            ValueRange outs) {
+        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets,
+            ArrayRef<OpFoldResult> sizes, ValueRange outs) {
           auto rowOf = [&](unsigned i) {
-            return Indexed{slice(b, loc, operands[i], offsets[0], sizes[0]), {0}};
+            return Indexed{slice(b, loc, operands[i], offsets[0], sizes[0]),
+                           {0}};
           };
           Indexed x{slice(b, loc, operands[1], offsets, sizes), {0, 1}};
           Value out = buildGeneric(
@@ -169,26 +204,38 @@ struct CrossEntropyGradModel
               {{slice(b, loc, outs[0], offsets, sizes), {0, 1}}},
               [&](OpBuilder &body, ValueRange s) -> SmallVector<Value> {
                 Value logit = s[0], gradient = s[1], target = s[2], lse = s[3];
-                auto c = [&](double value) { return constant(body, loc, element, value); };
+                auto c = [&](double value) {
+                  return constant(body, loc, element, value);
+                };
                 Value p = expOf(body, loc, sub(body, loc, logit, lse));
                 if (z > 0)
-                  p = mul(body, loc, p, add(body, loc, c(1.0), mul(body, loc, c(2 * z), lse)));
+                  p = mul(
+                      body, loc, p,
+                      add(body, loc, c(1.0), mul(body, loc, c(2 * z), lse)));
                 Value column = arith::IndexCastOp::create(
-                    body, loc, body.getI32Type(), linalg::IndexOp::create(body, loc, 1));
-                Value hit = arith::CmpIOp::create(body, loc, arith::CmpIPredicate::eq, column,
-                                                  target);
+                    body, loc, body.getI32Type(),
+                    linalg::IndexOp::create(body, loc, 1));
+                Value hit = arith::CmpIOp::create(
+                    body, loc, arith::CmpIPredicate::eq, column, target);
                 Value base = c(-smoothing / type.getDimSize(1));
-                Value wanted = c(-smoothing / type.getDimSize(1) - (1 - smoothing));
-                p = add(body, loc, p, arith::SelectOp::create(body, loc, hit, wanted, base));
-                Value ignored = isIgnored(body, loc, target, loss.getIgnoreIndex());
+                Value wanted =
+                    c(-smoothing / type.getDimSize(1) - (1 - smoothing));
+                p = add(body, loc, p,
+                        arith::SelectOp::create(body, loc, hit, wanted, base));
+                Value ignored =
+                    isIgnored(body, loc, target, loss.getIgnoreIndex());
                 return {arith::SelectOp::create(body, loc, ignored, c(0.0),
                                                 mul(body, loc, gradient, p))};
               })[0];
-          return SmallVector<TileResult>{{out, Indices(offsets), Indices(sizes)}};
+          return SmallVector<TileResult>{
+              {out, Indices(offsets), Indices(sizes)}};
         });
   }
   double flops(Operation *op) const {
-    return 4.0 * cast<nn::CrossEntropyGradOp>(op).getLogits().getType().getNumElements();
+    return 4.0 * cast<nn::CrossEntropyGradOp>(op)
+                     .getLogits()
+                     .getType()
+                     .getNumElements();
   }
 };
 

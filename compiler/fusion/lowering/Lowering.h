@@ -1,4 +1,5 @@
-//===- Lowering.h - lowering rules of nn, one file per category ---*- C++ -*-===//
+//===- Lowering.h - lowering rules of nn, one file per category ---*- C++
+//-*-===//
 #ifndef TRAINC_COMPILER_FUSION_LOWERING_LOWERING_H
 #define TRAINC_COMPILER_FUSION_LOWERING_LOWERING_H
 

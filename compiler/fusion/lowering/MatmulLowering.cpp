@@ -1,8 +1,9 @@
 //===- MatmulLowering.cpp - matrix products -------------------------------===//
 //
-// Decides the tiles of a product: large enough to reuse packed panels from cache,
-// small enough that several threads share the work evenly. A tile is a fill and a
-// contraction, which code generation knows as a product worth packing.
+// Decides the tiles of a product: large enough to reuse packed panels from
+// cache, small enough that several threads share the work evenly. A tile is a
+// fill and a contraction, which code generation knows as a product worth
+// packing.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,8 +23,8 @@ namespace {
 using nn::LowerableOpInterface;
 using nn::TiledOpInterface;
 
-/// Largest multiple of `unit` up to `limit` that divides `size`; `limit` where that
-/// would be less than half of it (the last tile is then a smaller one).
+/// Largest multiple of `unit` up to `limit` that divides `size`; `limit` where
+/// that would be less than half of it (the last tile is then a smaller one).
 int64_t evenTile(int64_t size, int64_t limit, int64_t unit) {
   if (size <= limit)
     return size;
@@ -36,7 +37,9 @@ int64_t evenTile(int64_t size, int64_t limit, int64_t unit) {
 /// Tile of an [M, N] product.
 SmallVector<int64_t> matmulTile(int64_t m, int64_t n) {
   int64_t rows = evenTile(m, 256, 8), columns = evenTile(n, 192, 16);
-  auto tiles = [&] { return llvm::divideCeil(m, rows) * llvm::divideCeil(n, columns); };
+  auto tiles = [&] {
+    return llvm::divideCeil(m, rows) * llvm::divideCeil(n, columns);
+  };
   while (tiles() < 12 && (rows > 64 || columns > 48)) {
     if (rows > 64 && (rows >= columns || columns <= 48))
       rows = evenTile(m, std::max<int64_t>(64, rows / 2), 8);
@@ -46,7 +49,8 @@ SmallVector<int64_t> matmulTile(int64_t m, int64_t n) {
   return {rows, columns};
 }
 
-struct MatmulTiles : TiledOpInterface::ExternalModel<MatmulTiles, nn::MatmulOp> {
+struct MatmulTiles
+    : TiledOpInterface::ExternalModel<MatmulTiles, nn::MatmulOp> {
   SmallVector<int64_t> getTileSizes(Operation *op) const {
     ArrayRef<int64_t> shape = cast<nn::MatmulOp>(op).getType().getShape();
     int64_t rank = shape.size();
@@ -85,18 +89,22 @@ struct MatmulTiles : TiledOpInterface::ExternalModel<MatmulTiles, nn::MatmulOp> 
     using Dims = SmallVector<int64_t, 4>;
     return buildGeneric(
         b, loc, "ppr",
-        {{lhs, tl ? Dims{2, 0} : Dims{0, 2}}, {rhs, tr ? Dims{1, 2} : Dims{2, 1}}},
-        {{out, {0, 1}}}, [&](OpBuilder &body, ValueRange x) -> SmallVector<Value> {
+        {{lhs, tl ? Dims{2, 0} : Dims{0, 2}},
+         {rhs, tr ? Dims{1, 2} : Dims{2, 1}}},
+        {{out, {0, 1}}},
+        [&](OpBuilder &body, ValueRange x) -> SmallVector<Value> {
           Value l = castFloat(body, loc, x[0], element);
           Value r = castFloat(body, loc, x[1], element);
-          return {
-              arith::AddFOp::create(body, loc, x[2], arith::MulFOp::create(body, loc, l, r))};
+          return {arith::AddFOp::create(
+              body, loc, x[2], arith::MulFOp::create(body, loc, l, r))};
         })[0];
   }
 };
 
-struct MatmulModel : LowerableOpInterface::ExternalModel<MatmulModel, nn::MatmulOp> {
-  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder, ValueRange operands,
+struct MatmulModel
+    : LowerableOpInterface::ExternalModel<MatmulModel, nn::MatmulOp> {
+  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder,
+                                      ValueRange operands,
                                       ValueRange destinations) const {
     auto tiled = cast<TiledOpInterface>(op);
     SmallVector<int64_t> drop =
@@ -104,17 +112,19 @@ struct MatmulModel : LowerableOpInterface::ExternalModel<MatmulModel, nn::Matmul
     return buildTiles(
         builder, op->getLoc(), cast<nn::MatmulOp>(op).getType().getShape(),
         tiled.getTileSizes(), destinations,
-        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
-            ValueRange outs) {
+        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets,
+            ArrayRef<OpFoldResult> sizes, ValueRange outs) {
           Value out = slice(b, op->getLoc(), outs[0], offsets, sizes, drop);
-          return SmallVector<TileResult>{{tiled.lowerTile(b, operands, offsets, sizes, out),
-                                          Indices(offsets), Indices(sizes)}};
+          return SmallVector<TileResult>{
+              {tiled.lowerTile(b, operands, offsets, sizes, out),
+               Indices(offsets), Indices(sizes)}};
         });
   }
   double flops(Operation *op) const {
     auto matmul = cast<nn::MatmulOp>(op);
     auto lhs = matmul.getLhs().getType();
-    double k = lhs.getDimSize(lhs.getRank() - (matmul.getTransposeLhs() ? 2 : 1));
+    double k =
+        lhs.getDimSize(lhs.getRank() - (matmul.getTransposeLhs() ? 2 : 1));
     return 2.0 * k * matmul.getType().getNumElements();
   }
 };

@@ -19,7 +19,8 @@ struct Integers {
   Type i32 = b.getI32Type(), i64 = b.getI64Type();
 
   Value c32(uint32_t value) {
-    return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(int32_t(value)));
+    return arith::ConstantOp::create(b, loc,
+                                     b.getI32IntegerAttr(int32_t(value)));
   }
   Value c64(int64_t value) {
     return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value));
@@ -28,11 +29,15 @@ struct Integers {
   Value high(Value wide) {
     return low(arith::ShRUIOp::create(b, loc, wide, c64(32)));
   }
-  Value wide(Value narrow) { return arith::ExtUIOp::create(b, loc, i64, narrow); }
+  Value wide(Value narrow) {
+    return arith::ExtUIOp::create(b, loc, i64, narrow);
+  }
   Value product(Value narrow, uint32_t factor) {
     return arith::MulIOp::create(b, loc, wide(narrow), c64(factor));
   }
-  Value exclusiveOr(Value l, Value r) { return arith::XOrIOp::create(b, loc, l, r); }
+  Value exclusiveOr(Value l, Value r) {
+    return arith::XOrIOp::create(b, loc, l, r);
+  }
   Value add(Value l, Value r) { return arith::AddIOp::create(b, loc, l, r); }
 };
 
@@ -40,13 +45,16 @@ struct Integers {
 
 Counters loadCounters(OpBuilder &builder, Location loc, Value tensor) {
   auto load = [&](int64_t i) {
-    return tensor::ExtractOp::create(builder, loc, tensor, index(builder, loc, i)).getResult();
+    return tensor::ExtractOp::create(builder, loc, tensor,
+                                     index(builder, loc, i))
+        .getResult();
   };
   return {load(0), load(1), load(2)};
 }
 
-std::array<Value, 4> buildPhilox(OpBuilder &builder, Location loc, const Counters &counters,
-                                 Value block, int64_t stream) {
+std::array<Value, 4> buildPhilox(OpBuilder &builder, Location loc,
+                                 const Counters &counters, Value block,
+                                 int64_t stream) {
   Integers i{builder, loc};
   std::array<Value, 4> x = {i.low(block), i.high(block), i.low(counters.step),
                             i.c32(uint32_t(stream))};
@@ -63,14 +71,16 @@ std::array<Value, 4> buildPhilox(OpBuilder &builder, Location loc, const Counter
   return x;
 }
 
-Value buildKeep(OpBuilder &builder, Location loc, const Counters &counters, Value element,
-                int64_t stream, double rate) {
+Value buildKeep(OpBuilder &builder, Location loc, const Counters &counters,
+                Value element, int64_t stream, double rate) {
   Integers i{builder, loc};
   Value block = arith::ShRUIOp::create(builder, loc, element, i.c64(2));
-  std::array<Value, 4> words = buildPhilox(builder, loc, counters, block, stream);
+  std::array<Value, 4> words =
+      buildPhilox(builder, loc, counters, block, stream);
   Value which = arith::AndIOp::create(builder, loc, i.low(element), i.c32(3));
   auto is = [&](uint32_t value) {
-    return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, which, i.c32(value));
+    return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, which,
+                                 i.c32(value));
   };
   Value word = words[3];
   for (uint32_t w : {2, 1, 0})
@@ -78,7 +88,8 @@ Value buildKeep(OpBuilder &builder, Location loc, const Counters &counters, Valu
   Value uniform = arith::ShRUIOp::create(builder, loc, word, i.c32(8));
   // u ≥ rate, u = uniform·2⁻²⁴.
   Value threshold = i.c32(uint32_t(std::ceil(rate * 0x1p24)));
-  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::uge, uniform, threshold);
+  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::uge, uniform,
+                               threshold);
 }
 
 } // namespace trainc::fusion::lowering

@@ -1,4 +1,5 @@
-//===- Philox.h - counter-based random numbers in IR --------------*- C++ -*-===//
+//===- Philox.h - counter-based random numbers in IR --------------*- C++
+//-*-===//
 //
 // Philox4x32-10 (Salmon, Moraes, Dror, Shaw 2011): a pure function of key and
 // counter, the same bits on every device and in any order.
@@ -16,19 +17,22 @@ namespace trainc::fusion::lowering {
 struct Counters {
   mlir::Value seed, step, firstRow; ///< i64
 };
-Counters loadCounters(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value tensor);
+Counters loadCounters(mlir::OpBuilder &builder, mlir::Location loc,
+                      mlir::Value tensor);
 
 /// Four 32-bit words for element block `block` (i64) of `stream`: key = seed,
 /// counter = {block low, block high, step, stream}.
-std::array<mlir::Value, 4> buildPhilox(mlir::OpBuilder &builder, mlir::Location loc,
-                                       const Counters &counters, mlir::Value block,
-                                       int64_t stream);
+std::array<mlir::Value, 4> buildPhilox(mlir::OpBuilder &builder,
+                                       mlir::Location loc,
+                                       const Counters &counters,
+                                       mlir::Value block, int64_t stream);
 
 /// Whether element `element` (i64, global) survives dropout at `rate` (i1): the
-/// uniform number word >> 8 of word element mod 4 in block element / 4, compared as
-/// an integer, so that no rounding depends on the device.
-mlir::Value buildKeep(mlir::OpBuilder &builder, mlir::Location loc, const Counters &counters,
-                      mlir::Value element, int64_t stream, double rate);
+/// uniform number word >> 8 of word element mod 4 in block element / 4,
+/// compared as an integer, so that no rounding depends on the device.
+mlir::Value buildKeep(mlir::OpBuilder &builder, mlir::Location loc,
+                      const Counters &counters, mlir::Value element,
+                      int64_t stream, double rate);
 
 } // namespace trainc::fusion::lowering
 

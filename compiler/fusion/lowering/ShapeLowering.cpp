@@ -22,8 +22,10 @@ SmallVector<int64_t, 4> allDimensions(int64_t rank) {
   return llvm::to_vector<4>(llvm::seq<int64_t>(0, rank));
 }
 
-struct TransposeModel : LowerableOpInterface::ExternalModel<TransposeModel, nn::TransposeOp> {
-  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder, ValueRange operands,
+struct TransposeModel
+    : LowerableOpInterface::ExternalModel<TransposeModel, nn::TransposeOp> {
+  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder,
+                                      ValueRange operands,
                                       ValueRange destinations) const {
     auto transpose = cast<nn::TransposeOp>(op);
     Location loc = op->getLoc();
@@ -32,8 +34,8 @@ struct TransposeModel : LowerableOpInterface::ExternalModel<TransposeModel, nn::
     int64_t rank = shape.size();
     return buildTiles(
         builder, loc, shape, chooseTile(shape), destinations,
-        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
-            ValueRange outs) {
+        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets,
+            ArrayRef<OpFoldResult> sizes, ValueRange outs) {
           Indices from(rank), size(rank);
           SmallVector<int64_t, 4> inputDimensions(rank);
           for (int64_t d = 0; d < rank; ++d) {
@@ -43,11 +45,12 @@ struct TransposeModel : LowerableOpInterface::ExternalModel<TransposeModel, nn::
           }
           Value in = slice(b, loc, operands[0], from, size);
           Value out = slice(b, loc, outs[0], offsets, sizes);
-          Value moved = buildGeneric(b, loc, std::string(rank, 'p'), {{in, inputDimensions}},
-                                     {{out, allDimensions(rank)}},
-                                     [](OpBuilder &, ValueRange x) -> SmallVector<Value> {
-                                       return {x[0]};
-                                     })[0];
+          Value moved = buildGeneric(
+              b, loc, std::string(rank, 'p'), {{in, inputDimensions}},
+              {{out, allDimensions(rank)}},
+              [](OpBuilder &, ValueRange x) -> SmallVector<Value> {
+                return {x[0]};
+              })[0];
           return SmallVector<TileResult>{
               {moved, Indices(offsets), Indices(sizes)}};
         });
@@ -59,33 +62,39 @@ Value copyInto(OpBuilder &b, Location loc, Value from, Value to) {
   return linalg::CopyOp::create(b, loc, from, to).getResult(0);
 }
 
-struct SliceModel : LowerableOpInterface::ExternalModel<SliceModel, nn::SliceOp> {
-  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder, ValueRange operands,
+struct SliceModel
+    : LowerableOpInterface::ExternalModel<SliceModel, nn::SliceOp> {
+  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder,
+                                      ValueRange operands,
                                       ValueRange destinations) const {
     auto box = cast<nn::SliceOp>(op);
     Location loc = op->getLoc();
     ArrayRef<int64_t> shape = box.getType().getShape();
     return buildTiles(
         builder, loc, shape, chooseTile(shape), destinations,
-        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
-            ValueRange outs) {
+        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets,
+            ArrayRef<OpFoldResult> sizes, ValueRange outs) {
           Indices from;
           for (auto [tile, start] : llvm::zip(offsets, box.getOffsets())) {
             AffineExpr shifted = b.getAffineDimExpr(0) + start;
-            from.push_back(affine::makeComposedFoldedAffineApply(b, loc, shifted, {tile}));
+            from.push_back(
+                affine::makeComposedFoldedAffineApply(b, loc, shifted, {tile}));
           }
-          Value moved = copyInto(b, loc, slice(b, loc, operands[0], from, sizes),
-                                 slice(b, loc, outs[0], offsets, sizes));
-          return SmallVector<TileResult>{{moved, Indices(offsets), Indices(sizes)}};
+          Value moved =
+              copyInto(b, loc, slice(b, loc, operands[0], from, sizes),
+                       slice(b, loc, outs[0], offsets, sizes));
+          return SmallVector<TileResult>{
+              {moved, Indices(offsets), Indices(sizes)}};
         });
   }
   double flops(Operation *) const { return 0; }
 };
 
 struct PadModel : LowerableOpInterface::ExternalModel<PadModel, nn::PadOp> {
-  // Per element: inside the box the input, else zero. Indices are clamped so that
-  // the load is always inside.
-  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder, ValueRange operands,
+  // Per element: inside the box the input, else zero. Indices are clamped so
+  // that the load is always inside.
+  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder,
+                                      ValueRange operands,
                                       ValueRange destinations) const {
     auto pad = cast<nn::PadOp>(op);
     Location loc = op->getLoc();
@@ -94,8 +103,8 @@ struct PadModel : LowerableOpInterface::ExternalModel<PadModel, nn::PadOp> {
     int64_t rank = shape.size();
     return buildTiles(
         builder, loc, shape, chooseTile(shape), destinations,
-        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
-            ValueRange outs) {
+        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets,
+            ArrayRef<OpFoldResult> sizes, ValueRange outs) {
           Value out = rank ? slice(b, loc, outs[0], offsets, sizes) : outs[0];
           Value result = buildGeneric(
               b, loc, std::string(rank, 'p'), {}, {{out, allDimensions(rank)}},
@@ -109,27 +118,37 @@ struct PadModel : LowerableOpInterface::ExternalModel<PadModel, nn::PadOp> {
                       index(body, loc, pad.getOffsets()[d]));
                   Value k = arith::AddIOp::create(body, loc, i, start);
                   // Unsigned: a negative k is large.
-                  Value in = arith::CmpIOp::create(body, loc, arith::CmpIPredicate::ult, k,
+                  Value in = arith::CmpIOp::create(body, loc,
+                                                   arith::CmpIPredicate::ult, k,
                                                    index(body, loc, part[d]));
-                  inside = inside ? arith::AndIOp::create(body, loc, inside, in).getResult() : in;
-                  at.push_back(arith::SelectOp::create(body, loc, in, k, index(body, loc, 0)));
+                  inside = inside ? arith::AndIOp::create(body, loc, inside, in)
+                                        .getResult()
+                                  : in;
+                  at.push_back(arith::SelectOp::create(body, loc, in, k,
+                                                       index(body, loc, 0)));
                 }
-                Value value = tensor::ExtractOp::create(body, loc, operands[0], at);
+                Value value =
+                    tensor::ExtractOp::create(body, loc, operands[0], at);
                 if (!inside)
                   return {value};
-                Value zero = arith::ConstantOp::create(body, loc,
-                                                       body.getZeroAttr(value.getType()));
-                return {arith::SelectOp::create(body, loc, inside, value, zero)};
+                Value zero = arith::ConstantOp::create(
+                    body, loc, body.getZeroAttr(value.getType()));
+                return {
+                    arith::SelectOp::create(body, loc, inside, value, zero)};
               })[0];
-          return SmallVector<TileResult>{{result, Indices(offsets), Indices(sizes)}};
+          return SmallVector<TileResult>{
+              {result, Indices(offsets), Indices(sizes)}};
         });
   }
   double flops(Operation *) const { return 0; }
 };
 
-/// Rows of a split or concat are cut into tiles; part p is columns [p·C, (p+1)·C).
-struct SplitModel : LowerableOpInterface::ExternalModel<SplitModel, nn::SplitOp> {
-  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder, ValueRange operands,
+/// Rows of a split or concat are cut into tiles; part p is columns [p·C,
+/// (p+1)·C).
+struct SplitModel
+    : LowerableOpInterface::ExternalModel<SplitModel, nn::SplitOp> {
+  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder,
+                                      ValueRange operands,
                                       ValueRange destinations) const {
     Location loc = op->getLoc();
     Value whole = asRows(builder, loc, operands[0]);
@@ -141,8 +160,8 @@ struct SplitModel : LowerableOpInterface::ExternalModel<SplitModel, nn::SplitOp>
     SmallVector<int64_t> shape = {type.getDimSize(0), columns};
     SmallVector<Value> results = buildTiles(
         builder, loc, shape, chooseTile(shape), parts,
-        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
-            ValueRange outs) {
+        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets,
+            ArrayRef<OpFoldResult> sizes, ValueRange outs) {
           SmallVector<TileResult> results;
           for (auto [p, out] : llvm::enumerate(outs)) {
             AffineExpr shifted = b.getAffineDimExpr(0) + int64_t(p) * columns;
@@ -155,15 +174,18 @@ struct SplitModel : LowerableOpInterface::ExternalModel<SplitModel, nn::SplitOp>
           return results;
         });
     for (auto [result, destination] : llvm::zip(results, destinations))
-      result = reshape(builder, loc, result,
-                       cast<RankedTensorType>(destination.getType()).getShape());
+      result =
+          reshape(builder, loc, result,
+                  cast<RankedTensorType>(destination.getType()).getShape());
     return results;
   }
   double flops(Operation *) const { return 0; }
 };
 
-struct ConcatModel : LowerableOpInterface::ExternalModel<ConcatModel, nn::ConcatOp> {
-  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder, ValueRange operands,
+struct ConcatModel
+    : LowerableOpInterface::ExternalModel<ConcatModel, nn::ConcatOp> {
+  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder,
+                                      ValueRange operands,
                                       ValueRange destinations) const {
     Location loc = op->getLoc();
     SmallVector<Value> parts;
@@ -177,8 +199,8 @@ struct ConcatModel : LowerableOpInterface::ExternalModel<ConcatModel, nn::Concat
     SmallVector<int64_t> tile = {chooseTile(shape)[0], shape[1]};
     SmallVector<Value> results = buildTiles(
         builder, loc, shape, tile, whole,
-        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
-            ValueRange outs) {
+        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets,
+            ArrayRef<OpFoldResult> sizes, ValueRange outs) {
           Value out = slice(b, loc, outs[0], offsets, sizes);
           SmallVector<OpFoldResult> strides(2, b.getIndexAttr(1));
           for (auto [p, part] : llvm::enumerate(parts)) {
@@ -187,9 +209,11 @@ struct ConcatModel : LowerableOpInterface::ExternalModel<ConcatModel, nn::Concat
             Indices size = {sizes[0], b.getIndexAttr(columns)};
             Value moved = copyInto(b, loc, slice(b, loc, part, from, size),
                                    slice(b, loc, out, to, size));
-            out = tensor::InsertSliceOp::create(b, loc, moved, out, to, size, strides);
+            out = tensor::InsertSliceOp::create(b, loc, moved, out, to, size,
+                                                strides);
           }
-          return SmallVector<TileResult>{{out, Indices(offsets), Indices(sizes)}};
+          return SmallVector<TileResult>{
+              {out, Indices(offsets), Indices(sizes)}};
         });
     return SmallVector<Value>{
         reshape(builder, loc, results[0],
