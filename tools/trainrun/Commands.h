@@ -102,6 +102,8 @@ struct ProfileOptions {
   std::string weights;
   uint64_t steps = 5;
   unsigned threads = 0;
+  uint64_t sweep_mebibytes = 0; ///< 0: four times the last cache
+  bool json = false;
 };
 Status runProfile(const ProfileOptions &options);
 

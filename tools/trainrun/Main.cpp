@@ -294,12 +294,13 @@ void CommandLine::addVerify() {
 }
 
 void CommandLine::addProfile() {
-  CLI::App *command =
-      add("profile", "Time the kernels of some training steps",
-          "  trainrun profile gpt.plan --data book.safetensors\n"
-          "  trainrun profile gpt.plan --data book.safetensors --steps 20 "
-          "--threads 1",
-          [this] { return runProfile(profile_); });
+  CLI::App *command = add(
+      "profile",
+      "Time the kernels of some training steps, beside the machine's limits",
+      "  trainrun profile gpt.plan --data book.safetensors\n"
+      "  trainrun profile gpt.plan --data book.safetensors --steps 20 "
+      "--threads 1 --json",
+      [this] { return runProfile(profile_); });
   addPlan(command, profile_.plan);
   addData(command, profile_.data);
   addWeights(command, profile_.weights);
@@ -308,6 +309,12 @@ void CommandLine::addProfile() {
       ->check(CLI::PositiveNumber)
       ->type_name("N");
   addThreads(command, profile_.threads);
+  command
+      ->add_option("--sweep-mib", profile_.sweep_mebibytes,
+                   "memory to measure its bandwidth with; default: four times "
+                   "the last cache, at most 2048")
+      ->type_name("N");
+  command->add_flag("--json", profile_.json, "print one JSON object");
 }
 
 int fail(const Status &status) {

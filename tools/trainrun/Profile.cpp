@@ -1,13 +1,17 @@
 //===- Profile.cpp - trainrun profile -------------------------------------===//
 //
-// Times every launch of some training steps and sums them by kernel, largest
-// first, with the rates that the kernels' counts of operations and bytes give.
+// Times every launch of some training steps, sums them by kernel, and sets each
+// sum beside the time that the machine needs at best for the kernel's counts of
+// operations and bytes. The machine's limits are measured first, with the same
+// threads, and its multiply-adds once more at the end, as clocks change.
 //
 //===----------------------------------------------------------------------===//
 
 #include "tools/trainrun/Commands.h"
 
+#include "runtime/device/cpu/MachineLimits.h"
 #include "runtime/step/StepLoop.h"
+#include "tools/trainrun/Device.h"
 #include "tools/trainrun/Support.h"
 
 #include <algorithm>
@@ -17,11 +21,48 @@
 namespace trainc::trainrun {
 
 namespace {
+
+/// All launches of one kernel, over all steps.
 struct Row {
-  std::string name;
+  std::string name, operation;
   uint64_t launches = 0, elapsed_ns = 0;
-  double flops = 0, bytes = 0;
+  double flops = 0, bytes = 0; ///< of one launch
+
+  double seconds() const { return static_cast<double>(elapsed_ns) * 1e-9; }
+  double count() const { return static_cast<double>(launches); }
 };
+
+struct Profile {
+  MachineLimits limits;
+  std::vector<Row> rows;     ///< slowest first
+  double steps = 0;          ///< timed
+  double kernel_seconds = 0; ///< of all steps
+  double step_seconds = 0;   ///< of all steps, what the host does included
+
+  /// Never more than it took: where a kernel's counts say otherwise, they are
+  /// too high, and the step's bound must not rest on them.
+  double leastSeconds(const Row &row) const {
+    return std::min(row.seconds(), countedSeconds(row));
+  }
+  double countedSeconds(const Row &row) const {
+    return row.count() * limits.leastSeconds(row.flops, row.bytes);
+  }
+  double leastSeconds() const {
+    double sum = 0;
+    for (const Row &row : rows)
+      sum += leastSeconds(row);
+    return sum;
+  }
+  /// "compute" or "memory", whichever bounds the kernel.
+  const char *bound(const Row &row) const {
+    return limits.computeSeconds(row.flops) > limits.memorySeconds(row.bytes)
+               ? "compute"
+               : "memory";
+  }
+};
+
+double ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
+
 } // namespace
 
 static void addProgram(Session &session, size_t index,
@@ -31,48 +72,107 @@ static void addProgram(Session &session, size_t index,
   for (size_t i = 0; i < times.size(); ++i) {
     const abi::CommandItem &item =
         *program.commands()->Get(static_cast<uint32_t>(i));
-    std::string name = "copy";
-    double flops = 0, bytes = 0;
+    Row command;
     if (const abi::Launch *launch = item.command_as_Launch()) {
       const abi::Kernel &kernel =
           *session.plan().variant().kernels()->Get(launch->kernel());
-      name = view(kernel.name());
-      if (std::string_view operation = view(kernel.operation());
-          !operation.empty())
-        name += fmt::format(" ({})", operation);
-      flops = kernel.flops();
-      bytes = kernel.bytes();
+      command = {std::string(view(kernel.name())),
+                 std::string(view(kernel.operation())),
+                 0,
+                 0,
+                 kernel.flops(),
+                 kernel.bytes()};
+    } else {
+      // Copies of one size are alike.
+      double bytes =
+          2.0 * static_cast<double>(session.plan()
+                                        .variant()
+                                        .buffers()
+                                        ->Get(item.command_as_Copy()->source())
+                                        ->size_bytes());
+      command = {fmt::format("copy_{}", bytes / 2), "copy", 0, 0, 0, bytes};
     }
-    Row &row = rows[name];
-    row.name = name;
+    Row &row = rows.try_emplace(command.name, command).first->second;
     row.launches += times[i].runs;
     row.elapsed_ns += times[i].elapsed_ns;
-    row.flops += flops * static_cast<double>(times[i].runs);
-    row.bytes += bytes * static_cast<double>(times[i].runs);
   }
 }
 
-static void printRows(std::vector<Row> rows, uint64_t steps) {
-  std::sort(rows.begin(), rows.end(), [](const Row &a, const Row &b) {
-    return a.elapsed_ns > b.elapsed_ns;
-  });
-  uint64_t total_ns = 0;
-  for (const Row &row : rows)
-    total_ns += row.elapsed_ns;
-  fmt::print("{:>9} {:>6} {:>9} {:>9} {:>8}  kernel\n", "ms/step", "%",
-             "launches", "GFLOP/s", "GB/s");
-  for (const Row &row : rows) {
-    if (row.launches == 0)
-      continue;
-    double ns = static_cast<double>(std::max<uint64_t>(row.elapsed_ns, 1));
-    fmt::print("{:>9.3f} {:>6.1f} {:>9} {:>9.1f} {:>8.1f}  {}\n",
-               ns / 1e6 / static_cast<double>(steps),
-               100 * ns / static_cast<double>(std::max<uint64_t>(total_ns, 1)),
-               row.launches / steps, row.flops / ns, row.bytes / ns, row.name);
+static void printTable(const Profile &profile) {
+  const auto &bandwidths = profile.limits.bandwidths;
+  fmt::print("limits  {:.0f} GFLOP/s, {:.0f} GB/s in the nearest cache, {:.0f} "
+             "GB/s in memory ({} swept)\n\n",
+             profile.limits.flops_per_second * 1e-9,
+             bandwidths.front().bytes_per_second * 1e-9,
+             bandwidths.back().bytes_per_second * 1e-9,
+             humanBytes(bandwidths.back().size_bytes));
+  fmt::print("{:>9} {:>6} {:>9} {:>9} {:>8} {:>9} {:<7}  kernel\n", "ms/step",
+             "%", "launches", "GFLOP/s", "GB/s", "% of limit", "bound by");
+  bool counted_too_high = false;
+  for (const Row &row : profile.rows) {
+    double seconds = row.seconds();
+    bool too_high = profile.countedSeconds(row) > 1.05 * seconds;
+    counted_too_high |= too_high;
+    fmt::print(
+        "{:>9.3f} {:>6.1f} {:>9} {:>9.1f} {:>8.1f} {:>9.1f}{} {:<8}  {}{}\n",
+        seconds * 1e3 / profile.steps,
+        100 * ratio(seconds, profile.kernel_seconds),
+        row.count() / profile.steps,
+        ratio(row.flops * row.count(), seconds) * 1e-9,
+        ratio(row.bytes * row.count(), seconds) * 1e-9,
+        100 * ratio(profile.leastSeconds(row), seconds), too_high ? '!' : ' ',
+        profile.bound(row), row.name,
+        row.operation.empty() ? "" : fmt::format(" ({})", row.operation));
   }
-  fmt::print("{:>9.3f} {:>6.1f}                              all\n",
-             static_cast<double>(total_ns) / 1e6 / static_cast<double>(steps),
-             100.0);
+  double per_step = 1e3 / profile.steps;
+  fmt::print("\nstep    {:.3f} ms measured, {:.3f} ms of it in kernels; at the "
+             "limits {:.3f} ms: {:.1f} % reached\n",
+             profile.step_seconds * per_step, profile.kernel_seconds * per_step,
+             profile.leastSeconds() * per_step,
+             100 * ratio(profile.leastSeconds(), profile.step_seconds));
+  if (counted_too_high)
+    fmt::print(
+        "!       faster than the limits allow, so the kernel counts more "
+        "bytes or operations than it needs\n");
+}
+
+static void printJson(const Profile &profile, const Session &session,
+                      unsigned threads) {
+  fmt::print("{{\"plan\": {}, \"target\": {}, \"device\": {}, \"threads\": {}, "
+             "\"steps\": {},\n \"limits\": {{\"flops_per_second\": {}, "
+             "\"bandwidths\": [",
+             jsonString(view(session.plan().table().name())),
+             jsonString(view(session.plan().variant().target())),
+             jsonString(deviceName()), threads, profile.steps,
+             jsonNumber(profile.limits.flops_per_second));
+  const char *separator = "";
+  for (const MachineLimits::Bandwidth &step : profile.limits.bandwidths) {
+    fmt::print("{}{{\"size_bytes\": {}, \"bytes_per_second\": {}}}", separator,
+               step.size_bytes, jsonNumber(step.bytes_per_second));
+    separator = ", ";
+  }
+  fmt::print("]}},\n \"kernels\": [");
+  separator = "";
+  for (const Row &row : profile.rows) {
+    fmt::print(
+        "{}\n  {{\"name\": {}, \"operation\": {}, \"launches\": {}, "
+        "\"seconds\": {}, \"flops\": {}, \"bytes\": {}, \"least_seconds\": {}, "
+        "\"share\": {}, \"bound\": \"{}\"}}",
+        separator, jsonString(row.name), jsonString(row.operation),
+        row.count() / profile.steps, jsonNumber(row.seconds() / profile.steps),
+        jsonNumber(row.flops * row.count() / profile.steps),
+        jsonNumber(row.bytes * row.count() / profile.steps),
+        jsonNumber(profile.leastSeconds(row) / profile.steps),
+        jsonNumber(ratio(profile.leastSeconds(row), row.seconds())),
+        profile.bound(row));
+    separator = ",";
+  }
+  fmt::print("],\n \"step\": {{\"seconds\": {}, \"kernel_seconds\": {}, "
+             "\"least_seconds\": {}, \"share\": {}}}}}\n",
+             jsonNumber(profile.step_seconds / profile.steps),
+             jsonNumber(profile.kernel_seconds / profile.steps),
+             jsonNumber(profile.leastSeconds() / profile.steps),
+             jsonNumber(ratio(profile.leastSeconds(), profile.step_seconds)));
 }
 
 Status runProfile(const ProfileOptions &options) {
@@ -87,6 +187,14 @@ Status runProfile(const ProfileOptions &options) {
   auto data = openData((*session)->plan(), options.data, data_options);
   if (!data.ok())
     return data.status();
+  Profile profile;
+  // Before the plan's own memory is touched, so that both need not fit at once.
+  auto limits =
+      measureMachineLimits((*session)->pool(), options.sweep_mebibytes << 20);
+  if (!limits.ok())
+    return limits.status();
+  profile.limits = std::move(*limits);
+
   TRAINC_RETURN_IF_ERROR((*loop)->initialize());
   if (!options.weights.empty())
     TRAINC_RETURN_IF_ERROR(loadWeights(**session, options.weights));
@@ -94,15 +202,30 @@ Status runProfile(const ProfileOptions &options) {
   // One step first, so that page faults and cold caches are not measured.
   TRAINC_RETURN_IF_ERROR((*loop)->runStep(1, **data, result));
   (*session)->device().enableProfile();
-  for (uint64_t step = 2; step < 2 + options.steps; ++step)
+  for (uint64_t step = 2; step < 2 + options.steps; ++step) {
     TRAINC_RETURN_IF_ERROR((*loop)->runStep(step, **data, result));
+    profile.step_seconds += static_cast<double>(result.duration_ns) * 1e-9;
+  }
+  profile.steps = static_cast<double>(options.steps);
+  profile.limits.flops_per_second =
+      std::max(profile.limits.flops_per_second,
+               measureMultiplyAdds((*session)->pool(), 0.1));
+
   std::map<std::string, Row> rows;
   for (size_t i = 0; i < (*session)->plan().variant().programs()->size(); ++i)
     addProgram(**session, i, rows);
-  std::vector<Row> list;
   for (auto &[name, row] : rows)
-    list.push_back(row);
-  printRows(std::move(list), options.steps);
+    if (row.launches) {
+      profile.kernel_seconds += row.seconds();
+      profile.rows.push_back(std::move(row));
+    }
+  std::sort(
+      profile.rows.begin(), profile.rows.end(),
+      [](const Row &a, const Row &b) { return a.elapsed_ns > b.elapsed_ns; });
+  if (options.json)
+    printJson(profile, **session, (*session)->pool().threads());
+  else
+    printTable(profile);
   return {};
 }
 

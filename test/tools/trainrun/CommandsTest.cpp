@@ -126,9 +126,14 @@ TEST_F(CommandsTest, ProfileNamesKernels) {
   options.plan = plan_;
   options.data = data_;
   options.steps = 3;
+  options.sweep_mebibytes = 1;
   std::string table = run(runProfile, options);
   EXPECT_NE(table.find("accumulate"), std::string::npos) << table;
   EXPECT_NE(table.find("ms/step"), std::string::npos);
+  options.json = true;
+  auto json = nlohmann::json::parse(run(runProfile, options));
+  EXPECT_EQ(json["steps"], 3);
+  EXPECT_FALSE(json["kernels"].empty());
 }
 
 TEST_F(CommandsTest, GenerateContinuesThePrompt) {
