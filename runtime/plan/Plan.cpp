@@ -102,10 +102,18 @@ Result<std::unique_ptr<Plan>> Plan::fromBytes(std::vector<uint8_t> bytes,
                                               const std::string &where,
                                               std::string_view target) {
   std::unique_ptr<Plan> plan(new Plan);
-  plan->bytes_ = std::move(bytes);
-  TRAINC_RETURN_IF_ERROR(plan->parse(where));
-  TRAINC_RETURN_IF_ERROR(plan->choose(where, target));
-  plan->index();
+  plan->owned_ = std::move(bytes);
+  plan->bytes_ = plan->owned_;
+  TRAINC_RETURN_IF_ERROR(plan->open(where, target));
+  return plan;
+}
+
+Result<std::unique_ptr<Plan>> Plan::fromMemory(std::span<const uint8_t> bytes,
+                                               const std::string &where,
+                                               std::string_view target) {
+  std::unique_ptr<Plan> plan(new Plan);
+  plan->bytes_ = bytes;
+  TRAINC_RETURN_IF_ERROR(plan->open(where, target));
   return plan;
 }
 
@@ -114,11 +122,19 @@ Result<std::unique_ptr<Plan>> Plan::inspect(const std::string &path) {
   if (!bytes.ok())
     return bytes.status();
   std::unique_ptr<Plan> plan(new Plan);
-  plan->bytes_ = std::move(*bytes);
+  plan->owned_ = std::move(*bytes);
+  plan->bytes_ = plan->owned_;
   TRAINC_RETURN_IF_ERROR(plan->parse(path));
   plan->variant_ = plan->table_->variants()->Get(0);
   plan->index();
   return plan;
+}
+
+Status Plan::open(const std::string &where, std::string_view target) {
+  TRAINC_RETURN_IF_ERROR(parse(where));
+  TRAINC_RETURN_IF_ERROR(choose(where, target));
+  index();
+  return {};
 }
 
 Status Plan::parse(const std::string &where) {

@@ -1,9 +1,9 @@
 //===- Plan.h - a verified plan and its chosen variant ------------*- C++
 //-*-===//
 //
-// Owns the bytes of a plan file. A Plan exists only after verifyPlan accepted
-// the bytes and a variant fits this machine, so its tables are read without
-// checks.
+// Owns the bytes of a plan file, or looks at the caller's. A Plan exists only
+// after verifyPlan accepted the bytes and a variant fits this machine, so its
+// tables are read without checks.
 //
 //===----------------------------------------------------------------------===//
 #ifndef TRAINC_RUNTIME_PLAN_PLAN_H
@@ -13,6 +13,7 @@
 #include "runtime/core/Status.h"
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -43,13 +44,18 @@ public:
   static Result<std::unique_ptr<Plan>> fromBytes(std::vector<uint8_t> bytes,
                                                  const std::string &where,
                                                  std::string_view target = {});
+  /// As load, over bytes that stay the caller's: they are not copied and must
+  /// neither change nor go away while the plan is used.
+  static Result<std::unique_ptr<Plan>>
+  fromMemory(std::span<const uint8_t> bytes, const std::string &where,
+             std::string_view target = {});
   /// Reads and verifies the file without choosing a variant, for inspection on
   /// a machine that cannot run it: variant() is then the first one.
   static Result<std::unique_ptr<Plan>> inspect(const std::string &path);
 
   const abi::Plan &table() const { return *table_; }
   const abi::Variant &variant() const { return *variant_; }
-  const std::vector<uint8_t> &bytes() const { return bytes_; }
+  std::span<const uint8_t> bytes() const { return bytes_; }
 
   size_t variableCount() const { return table_->variables()->size(); }
   const abi::Variable &variable(size_t index) const {
@@ -76,11 +82,13 @@ public:
 
 private:
   Plan() = default;
+  Status open(const std::string &where, std::string_view target);
   Status parse(const std::string &where);
   Status choose(const std::string &where, std::string_view target);
   void index();
 
-  std::vector<uint8_t> bytes_;
+  std::vector<uint8_t> owned_; ///< empty where the caller owns the bytes
+  std::span<const uint8_t> bytes_;
   const abi::Plan *table_ = nullptr;
   const abi::Variant *variant_ = nullptr;
   std::unordered_map<std::string_view, size_t> variables_, inputs_, programs_;

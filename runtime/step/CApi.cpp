@@ -1,14 +1,39 @@
 #include "runtime/include/trainc/trainc.h"
 
-#include "runtime/step/Session.h"
+#include "runtime/step/StepLoop.h"
 
+#include <fmt/format.h>
 #include <string>
 
 using namespace trainc;
 
 struct trainc_session {
   std::unique_ptr<Session> session;
+  std::unique_ptr<StepLoop> loop;
+  StepResult result;
 };
+
+namespace {
+/// The caller's function as a source of data: it knows its inputs' memory.
+class Callback final : public DataSource {
+public:
+  Callback(trainc_fill fill, void *context) : fill_(fill), context_(context) {}
+
+  Status fill(uint64_t step, uint32_t micro_batch,
+              std::span<const InputSlot>) override {
+    if (const int status = fill_(context_, step, micro_batch))
+      return Status::user(fmt::format(
+          "expected the function that fills inputs to return 0, but got {} at "
+          "micro-batch {} of step {}",
+          status, micro_batch, step));
+    return {};
+  }
+
+private:
+  trainc_fill fill_;
+  void *context_;
+};
+} // namespace
 
 static std::string &lastError() {
   thread_local std::string message;
@@ -27,17 +52,41 @@ static int reportNull(const char *what) {
       Status::user(std::string("expected ") + what + ", but got NULL"));
 }
 
+/// Makes the session of a plan that was loaded from wherever.
+static int makeSession(Result<std::unique_ptr<Plan>> plan, unsigned threads,
+                       trainc_session **out_session) {
+  if (!plan.ok())
+    return report(plan.status());
+  Result<std::unique_ptr<Session>> session =
+      Session::create(std::move(*plan), SessionOptions{threads, {}});
+  if (!session.ok())
+    return report(session.status());
+  Result<std::unique_ptr<StepLoop>> loop = StepLoop::create(**session);
+  if (!loop.ok())
+    return report(loop.status());
+  *out_session =
+      new trainc_session{std::move(*session), std::move(*loop), StepResult()};
+  return 0;
+}
+
 int trainc_plan_load(const char *path, unsigned threads,
                      trainc_session **out_session) {
   if (!path || !out_session)
     return reportNull("a path and a place for the session");
   *out_session = nullptr;
-  Result<std::unique_ptr<Session>> session =
-      Session::open(path, SessionOptions{threads, {}});
-  if (!session.ok())
-    return report(session.status());
-  *out_session = new trainc_session{std::move(*session)};
-  return 0;
+  return makeSession(Plan::load(path), threads, out_session);
+}
+
+int trainc_plan_load_from_memory(const void *bytes, size_t size_bytes,
+                                 unsigned threads,
+                                 trainc_session **out_session) {
+  if (!bytes || !out_session)
+    return reportNull("the bytes of a plan and a place for the session");
+  *out_session = nullptr;
+  return makeSession(
+      Plan::fromMemory({static_cast<const uint8_t *>(bytes), size_bytes},
+                       "plan in memory"),
+      threads, out_session);
 }
 
 void trainc_session_destroy(trainc_session *session) { delete session; }
@@ -46,6 +95,25 @@ int trainc_session_run(trainc_session *session, const char *program_name) {
   if (!session || !program_name)
     return reportNull("a session and a program name");
   return report(session->session->run(program_name));
+}
+
+int trainc_session_initialize(trainc_session *session) {
+  if (!session)
+    return reportNull("a session");
+  return report(session->loop->initialize());
+}
+
+int trainc_session_step(trainc_session *session, uint64_t step,
+                        trainc_fill fill, void *context, double *out_loss) {
+  if (!session || !fill)
+    return reportNull("a session and a function that fills its inputs");
+  if (step == 0)
+    return report(Status::user("expected a step counted from 1, but got 0"));
+  Callback source(fill, context);
+  const Status status = session->loop->runStep(step, source, session->result);
+  if (status.ok() && out_loss)
+    *out_loss = session->result.loss;
+  return report(status);
 }
 
 int trainc_session_variable(trainc_session *session, const char *name,

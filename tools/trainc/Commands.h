@@ -20,6 +20,7 @@ using Action = std::function<int()>;
 
 void addCompileCommand(CLI::App &app, Action &action);
 void addFitCommand(CLI::App &app, Action &action);
+void addHeaderCommand(CLI::App &app, Action &action);
 
 /// A context with everything registered that reports diagnostics as
 /// "error: file:line: expected …, but got …" on stderr.

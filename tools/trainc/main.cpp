@@ -14,6 +14,7 @@ int main(int argc, char **argv) {
   trainc::tools::Action action;
   trainc::tools::addCompileCommand(app, action);
   trainc::tools::addFitCommand(app, action);
+  trainc::tools::addHeaderCommand(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {

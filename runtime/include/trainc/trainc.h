@@ -46,12 +46,36 @@ typedef struct trainc_session trainc_session;
 TRAINC_API int trainc_plan_load(const char *path, unsigned threads,
                                 trainc_session **out_session);
 
+/* The same for the bytes of a plan in memory, e.g. one that is part of the
+ * program (trainc_add_plan in CMake). They are verified like a file but not
+ * copied: they must be aligned to 8 bytes, and neither change nor go away
+ * before the session is destroyed. */
+TRAINC_API int trainc_plan_load_from_memory(const void *bytes,
+                                            size_t size_bytes, unsigned threads,
+                                            trainc_session **out_session);
+
 /* Frees the session and all memory of its variables; NULL is allowed. */
 TRAINC_API void trainc_session_destroy(trainc_session *session);
 
 /* Runs the program of that name to its end. */
 TRAINC_API int trainc_session_run(trainc_session *session,
                                   const char *program_name);
+
+/* Fills parameters and optimizer state, from the seed of the recipe. */
+TRAINC_API int trainc_session_initialize(trainc_session *session);
+
+/* Writes micro-batch `micro_batch` (from 0) of step `step` into the memory of
+ * the data inputs. Asked for the same micro-batch again, it must write the same
+ * values. 0 goes on; any other value ends the step with a user error. */
+typedef int (*trainc_fill)(void *context, uint64_t step, uint32_t micro_batch);
+
+/* One whole optimizer step, counted from 1: every micro-batch is counted, then
+ * accumulated, then the weights are updated. What `fill` wrote is checked
+ * against the plan's limits before a program sees it. *out_loss, unless NULL,
+ * is the loss before the update. */
+TRAINC_API int trainc_session_step(trainc_session *session, uint64_t step,
+                                   trainc_fill fill, void *context,
+                                   double *out_loss);
 
 /* The memory of a variable, writable, valid until the session is destroyed.
  * *out_shape has *out_rank extents, in elements, row-major, owned by the

@@ -53,6 +53,16 @@ TEST(Plan, LoadsAFileAndFindsNames) {
   EXPECT_EQ((*plan)->scratchBytesPerThread(), 0u);
 }
 
+TEST(Plan, BytesOfTheCallerAreNotCopied) {
+  const std::vector<uint8_t> bytes = serialize(*makePlan());
+  Result<std::unique_ptr<Plan>> plan = Plan::fromMemory(bytes, "memory");
+  ASSERT_TRUE(plan.ok()) << plan.status().message();
+  EXPECT_EQ((*plan)->bytes().data(), bytes.data());
+  const auto *table = reinterpret_cast<const uint8_t *>(&(*plan)->table());
+  EXPECT_TRUE(table > bytes.data() && table < bytes.data() + bytes.size());
+  EXPECT_TRUE((*plan)->findProgram("apply"));
+}
+
 TEST(Plan, MissingFileIsTheUsersError) {
   const Status status = Plan::load("/no/such.plan").status();
   EXPECT_EQ(status.code(), StatusCode::User);
