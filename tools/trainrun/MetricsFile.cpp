@@ -91,18 +91,21 @@ static std::string linesToKeep(std::string_view text, uint64_t last_step) {
 
 Result<MetricsFile> MetricsFile::open(const std::string &path,
                                       uint64_t last_step) {
-  std::string kept;
   std::error_code error;
+  int flags = O_WRONLY | O_APPEND | O_CLOEXEC;
   if (last_step > 0 && std::filesystem::exists(path, error)) {
     Result<std::string> text = readWholeFile(path);
     if (!text.ok())
       return text.status();
-    kept = linesToKeep(*text, last_step);
+    TRAINC_RETURN_IF_ERROR(writeWholeFile(path, linesToKeep(*text, last_step)));
+  } else {
+    // Nothing to keep whole: the first sync makes it durable, and the first
+    // step does not wait for the disk.
+    flags |= O_CREAT | O_TRUNC;
   }
-  TRAINC_RETURN_IF_ERROR(writeWholeFile(path, kept));
   MetricsFile file;
   file.path_ = path;
-  file.descriptor_ = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  file.descriptor_ = ::open(path.c_str(), flags, 0666);
   if (file.descriptor_ < 0)
     return systemError(path, "open the file");
   return file;
