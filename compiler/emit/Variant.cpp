@@ -143,7 +143,7 @@ private:
     kernel->flops = op.getFlops().convertToDouble();
     kernel->bytes = op.getBytes().convertToDouble();
     for (auto [type, access] :
-         llvm::zip(op.getBody().front().getArgumentTypes(), op.getAccess())) {
+         llvm::zip_equal(op.getBufferTypes(), op.getAccess())) {
       auto shaped = dyn_cast<MemRefType>(type);
       if (!shaped)
         return op.emitError() << "expected memref arguments, but got " << type
@@ -155,6 +155,7 @@ private:
       parameter->size_bytes = bufferSizeBytes(shaped);
       kernel->parameters.push_back(std::move(parameter));
     }
+    kernel->reads_constant = bool(op.getConstant());
     kernels[op.getSymName()] = variant->kernels.size();
     variant->kernels.push_back(std::move(kernel));
     return success();
@@ -185,6 +186,7 @@ private:
         abi::LaunchT table;
         table.kernel = kernels.lookup(launch.getKernel());
         table.layer = launch.getLayer().value_or("").str();
+        table.constant = static_cast<int64_t>(launch.getConstant().value_or(0));
         const abi::KernelT &kernel = *variant->kernels[table.kernel];
         for (auto [name, parameter] :
              llvm::zip(launch.getBuffersAttr().getAsRange<FlatSymbolRefAttr>(),

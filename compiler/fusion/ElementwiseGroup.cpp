@@ -114,6 +114,7 @@ public:
                                         type.getElementType())
                     .getResult());
     }
+    request.key = key();
     auto launch = kernels.launch(
         builder, end->getLoc(), request,
         [&](OpBuilder &b, ValueRange inputs, ValueRange destinations) {
@@ -129,6 +130,28 @@ public:
   }
 
 private:
+  /// Operations, where their operands come from, and which results leave.
+  KernelKey key() {
+    KernelKey key;
+    DenseMap<Value, uint64_t> numbers; // of values, in order of appearance
+    auto number = [&](Value value) {
+      return numbers.try_emplace(value, numbers.size()).first->second;
+    };
+    for (Operation *op : group) {
+      key.add(op);
+      key.add(op->getOperandTypes());
+      for (Value operand : op->getOperands())
+        key.add(number(operand));
+      for (Value result : op->getResults())
+        key.add(number(result));
+    }
+    for (auto [result, update] : llvm::zip(results, updates)) {
+      key.add(number(result));
+      key.add(update ? number(update) : ~uint64_t(0));
+    }
+    return key;
+  }
+
   SmallVector<int64_t> identity() {
     return llvm::to_vector(llvm::seq<int64_t>(0, shape.size()));
   }

@@ -51,9 +51,43 @@ static int64_t sizeBytes(Type type) {
          llvm::divideCeil(tensor.getElementTypeBitWidth(), 8);
 }
 
+/// The whole key: the caller's part and what it shares with all kernels.
+static KernelKey keyOf(const KernelRequest &request, MLIRContext *context) {
+  KernelKey key = request.key;
+  key.add(StringAttr::get(context, request.stem));
+  key.add(StringAttr::get(context, request.computes));
+  key.add(llvm::bit_cast<uint64_t>(request.flops));
+  key.add(ValueRange(request.inputs).getTypes());
+  key.add(ValueRange(request.destinations).getTypes());
+  for (bool update : request.updates)
+    key.add(update);
+  key.add(request.constant.has_value());
+  return key;
+}
+
 FailureOr<plan::LaunchOp> KernelTable::launch(OpBuilder &builder, Location loc,
                                               const KernelRequest &request,
                                               KernelBody body) {
+  plan::KernelOp &kernel = byKey[keyOf(request, module.getContext())];
+  if (!kernel) {
+    auto built = build(request, body);
+    if (failed(built))
+      return failure();
+    kernel = *built;
+  }
+  std::string layer = layerName(loc);
+  return plan::LaunchOp::create(
+      builder, loc, ValueRange(request.destinations).getTypes(),
+      FlatSymbolRefAttr::get(kernel), request.inputs, request.destinations,
+      /*buffers=*/ArrayAttr(),
+      layer.empty() ? StringAttr() : builder.getStringAttr(layer),
+      request.constant ? builder.getI64IntegerAttr(*request.constant)
+                       : IntegerAttr());
+}
+
+/// A new kernel, or one with an equal body.
+FailureOr<plan::KernelOp> KernelTable::build(const KernelRequest &request,
+                                             KernelBody body) {
   SmallVector<int32_t> access(request.inputs.size(),
                               int32_t(plan::Access::Read));
   SmallVector<Type> types(ValueRange(request.inputs).getTypes());
@@ -92,9 +126,13 @@ FailureOr<plan::LaunchOp> KernelTable::launch(OpBuilder &builder, Location loc,
   Block *block =
       kernels.createBlock(&kernel.getBody(), {}, types,
                           SmallVector<Location>(types.size(), unknown));
-  ValueRange arguments = block->getArguments();
-  auto results = body(kernels, arguments.take_front(request.inputs.size()),
-                      arguments.drop_front(request.inputs.size()));
+  SmallVector<Value> inputs(
+      block->getArguments().take_front(request.inputs.size()));
+  SmallVector<Value> destinations(
+      block->getArguments().drop_front(request.inputs.size()));
+  if (request.constant)
+    inputs.push_back(block->addArgument(kernels.getI64Type(), unknown));
+  auto results = body(kernels, inputs, destinations);
   if (failed(results)) {
     kernel.erase();
     return failure();
@@ -103,18 +141,11 @@ FailureOr<plan::LaunchOp> KernelTable::launch(OpBuilder &builder, Location loc,
   kernel->walk([&](Operation *op) { op->setLoc(unknown); });
 
   auto [entry, isNew] = byText.try_emplace(textOf(kernel), kernel);
-  if (isNew) {
+  if (isNew)
     ++uses[stem];
-  } else {
+  else
     kernel.erase();
-    kernel = entry->second;
-  }
-  std::string layer = layerName(loc);
-  return plan::LaunchOp::create(
-      builder, loc, ValueRange(request.destinations).getTypes(),
-      FlatSymbolRefAttr::get(kernel), request.inputs, request.destinations,
-      /*buffers=*/ArrayAttr(),
-      layer.empty() ? StringAttr() : builder.getStringAttr(layer));
+  return entry->second;
 }
 
 } // namespace trainc::fusion

@@ -2,7 +2,9 @@
 //-*-===//
 //
 // Kernels with equal bodies are one kernel, so compile time and plan size do
-// not grow with the number of layers.
+// not grow with the number of layers. Requests with equal keys find their
+// kernel before a body is built; bodies built for different keys are compared
+// as text.
 //
 //===----------------------------------------------------------------------===//
 #ifndef TRAINC_COMPILER_FUSION_KERNELTABLE_H
@@ -12,8 +14,39 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/StringMap.h"
+#include <map>
+#include <optional>
+#include <vector>
 
 namespace trainc::fusion {
+
+/// What a body is a function of, beside the request's other fields. It holds
+/// attributes and types by their unique addresses: good for one context.
+class KernelKey {
+public:
+  void add(uint64_t number) { words.push_back(number); }
+  void add(mlir::Attribute attribute) {
+    addAddress(attribute.getAsOpaquePointer());
+  }
+  void add(mlir::TypeRange types) {
+    add(types.size());
+    for (mlir::Type type : types)
+      addAddress(type.getAsOpaquePointer());
+  }
+  /// Name, attributes and result types; operands are the caller's to add.
+  void add(mlir::Operation *op) {
+    addAddress(op->getName().getAsOpaquePointer());
+    add(op->getAttrDictionary());
+    add(op->getResultTypes());
+  }
+  bool operator<(const KernelKey &other) const { return words < other.words; }
+
+private:
+  void addAddress(const void *address) {
+    words.push_back(reinterpret_cast<uintptr_t>(address));
+  }
+  std::vector<uint64_t> words;
+};
 
 /// What a kernel needs beside its body.
 struct KernelRequest {
@@ -23,9 +56,13 @@ struct KernelRequest {
   llvm::SmallVector<mlir::Value> inputs;       ///< read only
   llvm::SmallVector<mlir::Value> destinations; ///< written, at the launch
   llvm::SmallVector<bool> updates;             ///< destination is read as well
+  /// What the launch passes as data where bodies would differ in it only.
+  std::optional<int64_t> constant;
+  KernelKey key;
 };
 
-/// Builds the body: values of the inputs and destinations → new destinations.
+/// Builds the body: values of the inputs (behind them the constant, where there
+/// is one) and of the destinations → new destinations.
 using KernelBody =
     llvm::function_ref<llvm::FailureOr<llvm::SmallVector<mlir::Value>>(
         mlir::OpBuilder &, mlir::ValueRange inputs,
@@ -43,7 +80,11 @@ public:
                                          KernelBody body);
 
 private:
+  llvm::FailureOr<plan::KernelOp> build(const KernelRequest &request,
+                                        KernelBody body);
+
   mlir::ModuleOp module;
+  std::map<KernelKey, plan::KernelOp> byKey;
   llvm::StringMap<plan::KernelOp> byText;
   llvm::StringMap<unsigned> uses; ///< of name stems
 };

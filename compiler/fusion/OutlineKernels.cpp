@@ -28,6 +28,12 @@ LogicalResult outline(nn::LowerableOpInterface op, KernelTable &kernels) {
   request.computes = op->getName().getStringRef().str();
   request.flops = op.flops();
   request.inputs = llvm::to_vector(op->getOperands());
+  // The operation is about to go: without its own stream it equals others.
+  if (auto noise = dyn_cast<nn::NoiseStreamOpInterface>(op.getOperation())) {
+    request.constant = noise.getNoiseStream();
+    noise.setNoiseStream(0);
+  }
+  request.key.add(op.getOperation());
   for (Type type : op->getResultTypes()) {
     auto tensor = cast<RankedTensorType>(type);
     request.destinations.push_back(tensor::EmptyOp::create(

@@ -205,8 +205,8 @@ void Assigner::rewrite(plan::ProgramOp program, ArrayRef<Command> commands) {
     if (plan::LaunchOp launch = command.launch) {
       plan::LaunchOp::create(builder, command.loc, TypeRange(),
                              launch.getKernelAttr(), ValueRange(), ValueRange(),
-                             builder.getArrayAttr(names),
-                             launch.getLayerAttr());
+                             builder.getArrayAttr(names), launch.getLayerAttr(),
+                             launch.getConstantAttr());
     } else {
       plan::CopyOp::create(builder, command.loc,
                            cast<FlatSymbolRefAttr>(names[0]),

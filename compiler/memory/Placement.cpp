@@ -11,6 +11,7 @@
 #include "compiler/memory/Placement.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -41,8 +42,13 @@ public:
 
   FailureOr<std::vector<Command>> place(ArrayRef<unsigned> inputs) {
     Block &block = program.getBody().front();
-    for (auto [index, op] : llvm::enumerate(block))
+    for (auto [index, op] : llvm::enumerate(block)) {
       position[&op] = static_cast<int>(index);
+      if (auto read = dyn_cast<train::ReadOp>(op))
+        touches[read.getSymbol()].push_back(static_cast<int>(index));
+      else if (auto write = dyn_cast<train::WriteOp>(op))
+        touches[write.getSymbol()].push_back(static_cast<int>(index));
+    }
     for (auto [argument, input] : llvm::zip(block.getArguments(), inputs))
       settle(argument, input);
     for (Operation &op : block) {
@@ -90,23 +96,16 @@ private:
     bool needed = false;
     for (Value resident : residents[storage])
       forEachUse(resident, [&](OpOperand &use) {
-        needed |= &use != except && position.at(use.getOwner()) >= from;
+        needed |= &use != except && position.lookup(use.getOwner()) >= from;
       });
     return needed;
   }
 
   /// Whether `variable` is read or written strictly between two positions.
   bool touchedBetween(StringRef variable, int after, int before) {
-    for (auto &[op, at] : position) {
-      if (at <= after || at >= before)
-        continue;
-      auto read = dyn_cast<train::ReadOp>(op);
-      auto write = dyn_cast<train::WriteOp>(op);
-      if ((read && read.getSymbol() == variable) ||
-          (write && write.getSymbol() == variable))
-        return true;
-    }
-    return false;
+    ArrayRef<int> all = touches[variable];
+    auto next = llvm::upper_bound(all, after);
+    return next != all.end() && *next < before;
   }
 
   /// The writes to variables that receive `root` or what launches make of it in
@@ -123,7 +122,7 @@ private:
                                        use.getOperandNumber() - inputs)));
     });
     llvm::sort(writes, [&](train::WriteOp a, train::WriteOp b) {
-      return position.at(a) < position.at(b);
+      return position.lookup(a) < position.lookup(b);
     });
     return writes;
   }
@@ -136,7 +135,7 @@ private:
     for (train::WriteOp write : writesOf(result)) {
       unsigned storage = storages.byVariable.at(write.getSymbol());
       if (!neededFrom(storage, at, except) &&
-          !touchedBetween(write.getSymbol(), at, position.at(write)))
+          !touchedBetween(write.getSymbol(), at, position.lookup(write)))
         return storage;
     }
     return std::nullopt;
@@ -168,9 +167,9 @@ private:
   }
 
   LogicalResult placeLaunch(plan::LaunchOp launch) {
-    auto kernel = SymbolTable::lookupNearestSymbolFrom<plan::KernelOp>(
+    auto kernel = tables.lookupNearestSymbolFrom<plan::KernelOp>(
         launch, launch.getKernelAttr());
-    int at = position.at(launch);
+    int at = position.lookup(launch);
     SmallVector<Use> uses;
     for (Value input : launch.getInputs()) {
       FailureOr<Use> use = find(input, launch);
@@ -218,8 +217,8 @@ private:
 
   unsigned freshPlace(plan::LaunchOp launch, unsigned index,
                       OpOperand *operand) {
-    if (std::optional<unsigned> direct =
-            directPlace(launch.getResult(index), position.at(launch), operand))
+    if (std::optional<unsigned> direct = directPlace(
+            launch.getResult(index), position.lookup(launch), operand))
       return *direct;
     return addTransient(launch, index, launch.getLoc());
   }
@@ -231,7 +230,7 @@ private:
     unsigned to = storages.byVariable.at(write.getSymbol());
     if (from->storage == to)
       return success();
-    if (neededFrom(to, position.at(write) + 1)) {
+    if (neededFrom(to, position.lookup(write) + 1)) {
       // What the variable held is used later: keep it elsewhere.
       std::string name =
           (program.getSymName() + "." + llvm::Twine(commands.size()) + ".old." +
@@ -253,8 +252,10 @@ private:
   plan::ProgramOp program;
   Storages &storages;
   std::vector<Command> commands;
-  /// In program order.
-  llvm::MapVector<Operation *, int> position;
+  SymbolTableCollection tables;
+  DenseMap<Operation *, int> position;
+  /// Where each variable is read or written, in program order.
+  llvm::StringMap<SmallVector<int>> touches;
   /// Of roots only; views are resolved by rootOf.
   DenseMap<Value, unsigned> storageOf;
   DenseMap<unsigned, SmallVector<Value>> residents;

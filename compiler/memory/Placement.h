@@ -11,7 +11,6 @@
 
 #include "dialects/plan/Plan.h"
 #include "dialects/train/Train.h"
-#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringMap.h"
 #include <optional>
 #include <string>

@@ -63,8 +63,8 @@ def LowerableOpInterface : OpInterface<"LowerableOpInterface"> {
   }];
   let cppNamespace = "::trainc::nn";
   let methods = [InterfaceMethod<[{
-      Builds the body of a kernel. `operands` stand for the operands,
-      `destinations` are tensors of the result types to be written entirely
+      Builds the body of a kernel. `operands` stand for the operands (followed by
+      the stream as an i64, where NoiseStreamOpInterface has one), `destinations` are tensors of the result types to be written entirely
       (destination-passing). Returns one value per result. Fails, with a
       diagnostic on the operation, for what is not supported yet.
     }], "::llvm::FailureOr<::llvm::SmallVector<::mlir::Value>>", "lower",
@@ -109,6 +109,26 @@ def StochasticOpInterface : OpInterface<"StochasticOpInterface"> {
   let methods = [InterfaceMethod<[{
       Removes the noise: changes the operation in place, or replaces it.
     }], "void", "removeNoise", (ins "::mlir::RewriterBase &":$rewriter)>];
+}
+
+def NoiseStreamOpInterface : OpInterface<"NoiseStreamOpInterface"> {
+  let description = [{
+    The operation draws random numbers from a stream of its own. Operations that
+    differ in the stream only are one computation, to which the stream is data:
+    its lowering gets it as a value, and does not read the attribute.
+  }];
+  let cppNamespace = "::trainc::nn";
+  let methods = [InterfaceMethod<[{
+      The stream's number, or nothing where this operation draws no numbers. By
+      default an operation with counters draws from `stream`.
+    }], "::std::optional<int64_t>", "getNoiseStream", (ins), "", [{
+      return $_op.getCounters() ? ::std::optional<int64_t>($_op.getStream()) : ::std::nullopt;
+    }]>,
+    InterfaceMethod<[{
+      Changes the stream's number.
+    }], "void", "setNoiseStream", (ins "int64_t":$stream), "", [{
+      $_op.setStream(stream);
+    }]>];
 }
 
 #endif // TRAINC_DIALECTS_INTERFACES_NNINTERFACES_TD

@@ -133,7 +133,7 @@ def NN_MaskKind : I32EnumAttr<"MaskKind", "which keys a query sees", [
 def NN_MaskKindAttr : EnumAttr<NN_Dialect, NN_MaskKind, "mask">;
 
 def NN_AttentionOp : NN_Op<"attention", [AttrSizedOperandSegments,
-    DeclareOpInterfaceMethods<StochasticOpInterface>,
+    DeclareOpInterfaceMethods<StochasticOpInterface>, NoiseStreamOpInterface,
     AllTypesMatch<["query", "result"]>, AllTypesMatch<["key", "value"]>]> {
   let summary = "Scaled dot-product attention, never storing T×T";
   let description = [{
@@ -169,7 +169,7 @@ def NN_AttentionOp : NN_Op<"attention", [AttrSizedOperandSegments,
   let hasVerifier = 1;
 }
 
-def NN_AttentionGradOp : NN_Op<"attention_grad", [AttrSizedOperandSegments,
+def NN_AttentionGradOp : NN_Op<"attention_grad", [AttrSizedOperandSegments, NoiseStreamOpInterface,
     AllTypesMatch<["gradient", "query", "result", "query_gradient"]>,
     AllTypesMatch<["key", "value", "key_gradient", "value_gradient"]>]> {
   let summary = "Gradients of nn.attention, recomputing the probabilities";

@@ -65,7 +65,8 @@ def NN_CrossEntropyGradOp : NN_Op<"cross_entropy_grad", [
 }
 
 def NN_DropoutOp : NN_Op<"dropout", [AllTypesMatch<["input", "result"]>,
-    DeclareOpInterfaceMethods<StochasticOpInterface>]> {
+    DeclareOpInterfaceMethods<StochasticOpInterface>,
+    NoiseStreamOpInterface]> {
   let summary = "Inverted dropout from counters";
   let description = [{
     Element k of the tensor (row-major) has the global index
@@ -96,7 +97,7 @@ def NN_Distribution : I32EnumAttr<"Distribution", "distribution of random number
 }
 def NN_DistributionAttr : EnumAttr<NN_Dialect, NN_Distribution, "distribution">;
 
-def NN_RandomOp : NN_Op<"random"> {
+def NN_RandomOp : NN_Op<"random", [NoiseStreamOpInterface]> {
   let summary = "Random numbers from counters";
   let description = [{
     Element e (row-major index) uses Philox4x32-10 with key = seed and counter =

@@ -41,23 +41,36 @@ unsigned KernelOp::getNumInputs() {
   return llvm::count(getAccess(), int32_t(Access::Read));
 }
 
+BlockArgument KernelOp::getConstant() {
+  Block &block = getBody().front();
+  return block.getNumArguments() > getAccess().size()
+             ? block.getArguments().back()
+             : BlockArgument();
+}
+
+TypeRange KernelOp::getBufferTypes() {
+  return TypeRange(getBody().front().getArgumentTypes())
+      .take_front(getAccess().size());
+}
+
 LogicalResult KernelOp::verify() {
   Block &block = getBody().front();
   ArrayRef<int32_t> access = getAccess();
-  bool sorted = access.size() == block.getNumArguments();
+  bool constant = access.size() + 1 == block.getNumArguments() &&
+                  block.getArguments().back().getType().isInteger(64);
+  bool sorted = access.size() + constant == block.getNumArguments();
   for (auto [i, a] : llvm::enumerate(access))
     sorted &= a >= 1 && a <= 3 && (i == 0 || a != 1 || access[i - 1] == 1);
   if (!sorted) // kernel_c1
     return emitOpError()
-           << "expected one access per argument, read before the others, "
-              "but got ["
+           << "expected one access per argument, read before the others "
+              "(none for an i64 at the end), but got ["
            << access << "] for " << block.getNumArguments() << " arguments";
   auto result =
       dyn_cast_if_present<ReturnOp>(block.empty() ? nullptr : &block.back());
   if (!result)
     return emitOpError() << "expected plan.return at the end";
-  TypeRange destinations =
-      TypeRange(block.getArgumentTypes()).drop_front(getNumInputs());
+  TypeRange destinations = getBufferTypes().drop_front(getNumInputs());
   bool buffers =
       llvm::any_of(block.getArgumentTypes(), llvm::IsaPred<MemRefType>);
   if (buffers
@@ -81,7 +94,13 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &tables) {
   if (!kernel) // launch_c1
     return emitOpError() << "expected " << getKernelAttr()
                          << " to be a plan.kernel, but it is not";
-  TypeRange arguments = kernel.getBody().front().getArgumentTypes();
+  if (bool(kernel.getConstant()) != bool(getConstant())) // launch_c3
+    return emitOpError() << "expected "
+                         << (kernel.getConstant() ? "a constant"
+                                                  : "no constant")
+                         << " for @" << getKernel() << ", but got "
+                         << (getConstant() ? "one" : "none");
+  TypeRange arguments = kernel.getBufferTypes();
   if (auto buffers = getBuffers()) {
     if (buffers->size() != arguments.size()) // launch_c2
       return emitOpError() << "expected " << arguments.size()

@@ -34,14 +34,17 @@ def Plan_KernelOp : Plan_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
   let summary = "One fused body, compiled once";
   let description = [{
     The block arguments are the kernel's parameters: first those only read, then the
-    destinations (`access` write or readwrite). On tensors the body returns the new
+    destinations (`access` write or readwrite), and possibly one i64 more, which has no
+    access: the `constant` of each launch. So launches that differ in a number only, such
+    as the stream of a noise, share one kernel. On tensors the body returns the new
     contents of each destination with `plan.return`; on memrefs it returns nothing.
     The top level holds at most one scf.forall: its iterations, row-major, are the workgroups.
 
     `computes` says what it does (for profiles), `flops` and `bytes` what one launch costs.
     After codegen: `entry_offset` into the module's `plan.code`, `scratch_bytes`,
     `workgroups`, `abi_version`.
-    (C1) one access per argument, read before the others. (C2) the terminator
+    (C1) one access per argument, read before the others, apart from one i64 at the
+    end. (C2) the terminator
     returns one value per destination of its type (tensors), or none (memrefs).
 
     ```mlir
@@ -62,6 +65,10 @@ def Plan_KernelOp : Plan_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
   let extraClassDeclaration = [{
     /// Number of leading parameters that are only read.
     unsigned getNumInputs();
+    /// Types of the parameters that are buffers.
+    ::mlir::TypeRange getBufferTypes();
+    /// The argument that stands for a launch's constant, or null.
+    ::mlir::BlockArgument getConstant();
   }];
 }
 
@@ -81,10 +88,10 @@ def Plan_LaunchOp : Plan_Op<"launch", [AttrSizedOperandSegments, DeclareOpInterf
   let description = [{
     On tensors: reads `inputs`, and turns `destinations` into `results`
     (destination-passing). On buffers: no operands; `buffers` names one
-    `plan.buffer` per kernel parameter.
+    `plan.buffer` per kernel parameter. `constant` is the value of the kernel's i64 argument.
     (C1) kernel is a plan.kernel; operands have the shapes and element types of its
     arguments, and one result per destination. (C2) with `buffers` there are no operands and as many
-    buffers as kernel arguments, of their types.
+    buffers as kernel arguments, of their types. (C3) a constant iff the kernel has an argument for it.
 
     ```mlir
     %r = plan.launch @neg ins(%x : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
@@ -92,11 +99,12 @@ def Plan_LaunchOp : Plan_Op<"launch", [AttrSizedOperandSegments, DeclareOpInterf
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyType>:$inputs, Variadic<AnyType>:$destinations,
-    OptionalAttr<FlatSymbolRefArrayAttr>:$buffers, OptionalAttr<StrAttr>:$layer);
+    OptionalAttr<FlatSymbolRefArrayAttr>:$buffers, OptionalAttr<StrAttr>:$layer,
+    OptionalAttr<I64Attr>:$constant);
   let results = (outs Variadic<AnyType>:$results);
   let assemblyFormat = [{
     $kernel `ins` `(` ($inputs^ `:` type($inputs))? `)` `outs` `(` ($destinations^ `:` type($destinations))? `)`
-    (`buffers` $buffers^)? attr-dict (`->` type($results)^)?
+    (`buffers` $buffers^)? (`constant` $constant^)? attr-dict (`->` type($results)^)?
   }];
   let hasVerifier = 1;
 }

@@ -66,19 +66,23 @@ LogicalResult StateOp::verify() {
   if (getRole() == Role::Gradient && !getParameter()) // state_c2
     return emitOpError() << "expected the parameter that the gradient belongs "
                             "to, but got none";
-  if (getParameter()) {
-    auto parameter = SymbolTable::lookupNearestSymbolFrom<ParameterOp>(
-        *this, getParameterAttr());
-    if (!parameter)
-      return emitOpError() << "expected " << getParameterAttr()
-                           << " to be a train.parameter, but it is not";
-    if (getRole() == Role::Gradient && parameter.getType() != getType())
-      return emitOpError() << "expected the parameter's type "
-                           << parameter.getType() << ", but got " << getType();
-  }
   if ((getRole() == Role::Optimizer) != bool(getExternalNameAttr())) // state_c3
     return emitOpError()
            << "expected an external_name exactly for optimizer states";
+  return success();
+}
+
+LogicalResult StateOp::verifySymbolUses(SymbolTableCollection &tables) {
+  if (!getParameter())
+    return success();
+  auto parameter =
+      tables.lookupNearestSymbolFrom<ParameterOp>(*this, getParameterAttr());
+  if (!parameter) // state_c2
+    return emitOpError() << "expected " << getParameterAttr()
+                         << " to be a train.parameter, but it is not";
+  if (getRole() == Role::Gradient && parameter.getType() != getType())
+    return emitOpError() << "expected the parameter's type "
+                         << parameter.getType() << ", but got " << getType();
   return success();
 }
 

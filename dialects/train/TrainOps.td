@@ -44,7 +44,7 @@ def Train_Role : I32EnumAttr<"Role", "what a state is for", [
 }
 def Train_RoleAttr : EnumAttr<Train_Dialect, Train_Role, "role">;
 
-def Train_StateOp : Train_Op<"state", [Symbol]> {
+def Train_StateOp : Train_Op<"state", [Symbol, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "Storage that outlives a program and is not a parameter";
   let description = [{
     `optimizer` states are saved in checkpoints; `gradient`, `metric` and

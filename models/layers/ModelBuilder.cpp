@@ -8,8 +8,8 @@ namespace trainc::models {
 
 ModelBuilder::ModelBuilder(ModuleOp module, llvm::StringRef family,
                            llvm::StringRef prefix)
-    : module_(module), builder_(module.getContext()), family_(family),
-      prefix_(prefix) {}
+    : module_(module), parameters_(module), builder_(module.getContext()),
+      family_(family), prefix_(prefix) {}
 
 ModelBuilder::Scope::Scope(ModelBuilder &builder, const llvm::Twine &name)
     : builder_(builder), length_(builder.path_.size()) {
@@ -73,13 +73,13 @@ Value ModelBuilder::parameter(llvm::StringRef name,
 Value ModelBuilder::namedParameter(llvm::StringRef externalName,
                                    llvm::ArrayRef<int64_t> shape, Init init) {
   RankedTensorType type = floats(shape);
-  if (!SymbolTable::lookupSymbolIn(module_, externalName)) {
+  if (!parameters_.lookup(externalName)) {
     OpBuilder::InsertionGuard guard(builder_);
     builder_.setInsertionPoint(firstProgram_);
-    train::ParameterOp::create(
+    parameters_.insert(train::ParameterOp::create(
         builder_, loc(), externalName, init.kind, type,
         llvm::APFloat(init.offset), llvm::APFloat(init.scale),
-        /*decay=*/shape.size() > 1, /*trainable=*/true, externalName);
+        /*decay=*/shape.size() > 1, /*trainable=*/true, externalName));
   }
   Value &read = reads_[{builder_.getInsertionBlock(),
                         builder_.getStringAttr(externalName)}];

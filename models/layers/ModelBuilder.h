@@ -92,6 +92,7 @@ private:
   mlir::Block *enter(mlir::Region &body, llvm::ArrayRef<mlir::Type> types);
 
   mlir::ModuleOp module_;
+  mlir::SymbolTable parameters_;
   mlir::OpBuilder builder_;
   std::string family_, prefix_;
   std::string path_; ///< ".h.3.attn"

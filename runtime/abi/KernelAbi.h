@@ -11,9 +11,11 @@
 
 #include <stdint.h>
 
-/// Raised whenever the layout below changes; a plan with another version is
-/// refused.
-#define TRAINC_KERNEL_ABI_VERSION 1
+/// Raised whenever the layout below changes. Version 2 appended `constant`,
+/// which kernels of version 1 do not know: they run as they are. Newer versions
+/// are refused.
+#define TRAINC_KERNEL_ABI_VERSION 2
+#define TRAINC_KERNEL_ABI_OLDEST_VERSION 1
 
 /// Alignment of every buffer and of scratch, in bytes.
 #define TRAINC_BUFFER_ALIGNMENT 64
@@ -29,6 +31,8 @@ typedef struct TraincKernelArguments {
   /// Number of workgroups of this launch (after a device-read bound).
   uint32_t workgroup_count;
   uint32_t reserved;
+  /// Launch.constant, for kernels that read it (Kernel.reads_constant).
+  int64_t constant;
 } TraincKernelArguments;
 
 /// Runs workgroup number `workgroup` (0-based, below workgroup_count).

@@ -184,6 +184,11 @@ private:
     }
     TRAINC_RETURN_IF_ERROR(verifyAliases(kernel));
     TRAINC_RETURN_IF_ERROR(verifyBound(launch, kernel));
+    if (launch.constant() != 0 && !kernel.reads_constant())
+      return broken(where(),
+                    "expected no constant for kernel '{}', which reads none, "
+                    "but got {}",
+                    text(kernel.name()), launch.constant());
     for (uint32_t i = 0; i != parameters.size(); ++i)
       if (parameters.Get(i)->access() != Access::Write)
         TRAINC_RETURN_IF_ERROR(read(*buffers_[i]));

@@ -169,9 +169,19 @@ Status verifyKernel(const Kernel &kernel, uint64_t code_bytes,
                     std::string_view variant) {
   const std::string where =
       fmt::format("{}, kernel '{}'", variant, text(kernel.name()));
-  if (kernel.abi_version() != TRAINC_KERNEL_ABI_VERSION)
-    return broken(where, "expected kernel ABI version {}, but got {}",
-                  TRAINC_KERNEL_ABI_VERSION, kernel.abi_version());
+  if (kernel.abi_version() < TRAINC_KERNEL_ABI_OLDEST_VERSION ||
+      kernel.abi_version() > TRAINC_KERNEL_ABI_VERSION)
+    return broken(where,
+                  "expected kernel ABI version {} to {}, but got {}; use the "
+                  "trainrun of the trainc that compiled it",
+                  TRAINC_KERNEL_ABI_OLDEST_VERSION, TRAINC_KERNEL_ABI_VERSION,
+                  kernel.abi_version());
+  constexpr uint32_t firstWithConstant = 2;
+  if (kernel.reads_constant() && kernel.abi_version() < firstWithConstant)
+    return broken(where,
+                  "expected kernel ABI version {} of a kernel that reads a "
+                  "constant, but got {}",
+                  firstWithConstant, kernel.abi_version());
   if (kernel.entry_offset() >= code_bytes)
     return broken(where, "expected an entry below {} bytes of code, but got {}",
                   code_bytes, kernel.entry_offset());

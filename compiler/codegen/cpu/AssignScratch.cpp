@@ -71,15 +71,16 @@ struct AssignScratch : impl::AssignScratchBase<AssignScratch> {
       op->erase();
 
     SmallVector<int64_t> offsets, argument_bytes;
-    for (Type type : function.getArgumentTypes().drop_back())
-      argument_bytes.push_back(sizeBytes(cast<MemRefType>(type)));
+    for (Type type : function.getArgumentTypes())
+      if (auto buffer = dyn_cast<MemRefType>(type))
+        argument_bytes.push_back(sizeBytes(buffer));
     int64_t end = 0;
     for (Operation *op : allocs) {
       auto type = cast<MemRefType>(op->getResult(0).getType());
       FailureOr<int64_t> bytes = getCapacityBytes(op, type);
       if (failed(bytes))
         return failure();
-      replace(function, op, type, *bytes);
+      replace(function, argument_bytes.size(), op, type, *bytes);
       offsets.push_back(end);
       argument_bytes.push_back(*bytes);
       end += llvm::alignTo(*bytes, TRAINC_BUFFER_ALIGNMENT);
@@ -93,14 +94,13 @@ struct AssignScratch : impl::AssignScratchBase<AssignScratch> {
     return success();
   }
 
-  /// Replaces a temporary by a new parameter, inserted before the workgroup.
-  void replace(func::FuncOp function, Operation *op, MemRefType type,
-               int64_t bytes) {
+  /// Replaces a temporary by a new parameter at `position`.
+  void replace(func::FuncOp function, unsigned position, Operation *op,
+               MemRefType type, int64_t bytes) {
     OpBuilder builder(op);
     bool dynamic = !type.hasStaticShape();
     auto argument_type =
         dynamic ? MemRefType::get({bytes}, builder.getI8Type()) : type;
-    unsigned position = function.getNumArguments() - 1;
     (void)function.insertArgument(position, argument_type, {}, op->getLoc());
     Value value = function.getArgument(position);
     if (dynamic) {

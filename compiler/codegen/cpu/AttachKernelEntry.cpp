@@ -96,6 +96,11 @@ struct AttachKernelEntry : impl::AttachKernelEntryBase<AttachKernelEntry> {
       for (int64_t offset : offsets)
         operands.push_back(at(scratch, offset));
     }
+    bool readsConstant = body.getNumArguments() > operands.size() + 1;
+    if (readsConstant)
+      operands.push_back(LLVM::LoadOp::create(
+          builder, loc, builder.getI64Type(),
+          at(arguments, offsetof(TraincKernelArguments, constant))));
     operands.push_back(LLVM::ZExtOp::create(builder, loc, builder.getI64Type(),
                                             block->getArgument(1)));
     LLVM::CallOp::create(builder, loc, body, operands);

@@ -1,8 +1,9 @@
 //===- LowerKernelsToCode.cpp - kernels' modules to plan.code -------------===//
 //
 // Decides how kernels are compiled: each alone, in a context of its own, on as
-// many threads as allowed, and linked in the order of the kernels, so that the
-// image does not depend on the number of threads.
+// many threads as allowed, the largest first so that no thread is left with one
+// at the end, and linked in the order of the kernels, so that the image does
+// not depend on the number of threads.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/cpu/CpuTarget.h"
@@ -52,7 +53,7 @@ struct LowerKernelsToCode : impl::LowerKernelsToCodeBase<LowerKernelsToCode> {
     };
     if (getContext().isMultithreadingEnabled() && threads != 1) {
       llvm::DefaultThreadPool pool(llvm::hardware_concurrency(threads));
-      for (size_t i = 0; i < kernels.size(); ++i)
+      for (size_t i : largestFirst(modules))
         pool.async(compile, i);
       pool.wait();
     } else {
@@ -69,6 +70,21 @@ struct LowerKernelsToCode : impl::LowerKernelsToCodeBase<LowerKernelsToCode> {
       return signalPassFailure();
     }
     annotate(kernels, modules, *image, *target);
+  }
+
+  /// Indices of the modules by falling number of operations, which is about
+  /// what their compile time goes by.
+  static SmallVector<size_t> largestFirst(ArrayRef<ModuleOp> modules) {
+    SmallVector<std::pair<size_t, size_t>> sizes;
+    for (auto [i, module] : llvm::enumerate(modules)) {
+      size_t operations = 0;
+      module->walk([&](Operation *) { ++operations; });
+      sizes.push_back({operations, i});
+    }
+    llvm::sort(sizes, [](auto a, auto b) {
+      return a.first > b.first || (a.first == b.first && a.second < b.second);
+    });
+    return llvm::to_vector(llvm::make_second_range(sizes));
   }
 
   LogicalResult check(plan::KernelOp kernel, const KernelObject &object) {

@@ -70,12 +70,12 @@ struct OutlineKernelFunctions
 
   LogicalResult outline(plan::KernelOp kernel) {
     Block &source = kernel.getBody().front();
-    for (BlockArgument argument : source.getArguments()) {
-      auto type = dyn_cast<MemRefType>(argument.getType());
+    for (Type argument : kernel.getBufferTypes()) {
+      auto type = dyn_cast<MemRefType>(argument);
       if (!type || !type.hasStaticShape() || !type.getLayout().isIdentity())
         return kernel.emitOpError("expected parameters of static memref types "
                                   "with identity layout, but got ")
-               << argument.getType();
+               << argument;
     }
     auto foralls = llvm::to_vector(source.getOps<scf::ForallOp>());
     if (foralls.size() > 1)

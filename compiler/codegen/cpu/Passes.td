@@ -8,8 +8,8 @@ def OutlineKernelFunctions : Pass<"trainc-outline-kernel-functions", "::mlir::Mo
   let summary = "Give each plan.kernel a module with one function of a workgroup";
   let description = [{
     For every `plan.kernel` a nested module of its name with attribute
-    `codegen.kernel` and one function `(parameters..., index)`: the body for one
-    workgroup. The top-level scf.forall disappears: its iterations, row-major, are
+    `codegen.kernel` and one function `(parameters..., [constant,] index)`: the body
+    for one workgroup. The top-level scf.forall disappears: its iterations, row-major, are
     the workgroups. Sets `workgroups` of the kernel, and leaves its body alone.
   }];
   let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::arith::ArithDialect",
@@ -64,7 +64,7 @@ def AssignScratch : Pass<"trainc-assign-scratch", "::mlir::ModuleOp"> {
   let summary = "Turn temporaries of a kernel into ranges of its scratch";
   let description = [{
     Runs on a kernel's module. Every memref.alloc and memref.alloca becomes a
-    further parameter of the function (before the workgroup), at a fixed multiple of
+    further parameter of the function (after the buffers), at a fixed multiple of
     64 bytes of the worker's scratch: `codegen.scratch_offsets`,
     `codegen.scratch_bytes`. A dynamic size needs a constant upper bound.
     `codegen.argument_bytes` holds the size of every parameter.
@@ -76,8 +76,8 @@ def AttachKernelEntry : Pass<"trainc-attach-kernel-entry", "::mlir::ModuleOp"> {
   let summary = "Add the function that the runtime calls";
   let description = [{
     Runs on a kernel's module in the LLVM dialect. Adds `void NAME(ptr arguments,
-    i32 workgroup)` of runtime/abi/KernelAbi.h, which loads the buffers' pointers and
-    calls the body; the body's pointers are noalias, aligned and dereferenceable.
+    i32 workgroup)` of runtime/abi/KernelAbi.h, which loads the buffers' pointers, and
+    the launch's constant where the kernel reads it, and calls the body; the body's pointers are noalias, aligned and dereferenceable.
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }

@@ -54,10 +54,13 @@ public:
         headSize(type.getDimSize(3)), queries(type.getDimSize(1)),
         keys(op.getKey().getType().getDimSize(1)),
         block(largestDivisor(queries, kQueryBlock)) {
-    // Operands in order: tensors, then lengths?, relative_bias?, counters?.
-    unsigned next = operands.size();
-    if (op.getCounters())
+    // Operands in order: tensors, then lengths?, relative_bias?, counters?, and
+    // with counters the stream.
+    unsigned next = op->getNumOperands();
+    if (op.getCounters()) {
       counters = operands[--next];
+      stream = operands.back();
+    }
     if (op.getRelativeBias())
       --next;
     if (op.getLengths())
@@ -175,7 +178,7 @@ public:
     Value e = step(row, heads, wide(headIndex));
     e = step(e, queries, wide(i));
     e = step(e, keys, wide(linalg::IndexOp::create(body, loc, 1)));
-    Value keep = buildKeep(body, loc, *loaded, e, op.getStream(), rate);
+    Value keep = buildKeep(body, loc, *loaded, e, stream, rate);
     return arith::SelectOp::create(
         body, loc, keep,
         f.mul(body, value, constant(body, loc, element, 1 / (1 - rate))),
@@ -194,7 +197,7 @@ public:
   RankedTensorType type;
   Type element;
   int64_t heads, headSize, queries, keys, block;
-  Value counters, lengths;
+  Value counters, stream, lengths;
 };
 
 struct AttentionModel

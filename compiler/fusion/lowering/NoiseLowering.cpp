@@ -75,7 +75,7 @@ struct DropoutModel
           Value first = arith::MulIOp::create(b, loc, counters.firstRow, size);
           Value keep = buildKeep(b, loc, counters,
                                  arith::AddIOp::create(b, loc, first, i),
-                                 dropout.getStream(), rate);
+                                 operands[2], rate);
           Type element = type.getElementType();
           Value scaled = arith::MulFOp::create(
               b, loc, x[0], constant(b, loc, element, 1 / (1 - rate)));
@@ -116,7 +116,7 @@ struct RandomModel
         builder, loc, operands[0], {}, destinations[0],
         [&](OpBuilder &b, const Counters &counters, Value i,
             ValueRange) -> Value {
-          auto words = buildPhilox(b, loc, counters, i, random.getStream());
+          auto words = buildPhilox(b, loc, counters, i, operands[1]);
           Type f64 = b.getF64Type();
           auto c = [&](double value) { return constant(b, loc, f64, value); };
           auto mul = [&](Value l, Value r) {

@@ -54,10 +54,10 @@ Counters loadCounters(OpBuilder &builder, Location loc, Value tensor) {
 
 std::array<Value, 4> buildPhilox(OpBuilder &builder, Location loc,
                                  const Counters &counters, Value block,
-                                 int64_t stream) {
+                                 Value stream) {
   Integers i{builder, loc};
   std::array<Value, 4> x = {i.low(block), i.high(block), i.low(counters.step),
-                            i.c32(uint32_t(stream))};
+                            i.low(stream)};
   Value k0 = i.low(counters.seed), k1 = i.high(counters.seed);
   for (int round = 0; round < 10; ++round) {
     if (round > 0) {
@@ -72,7 +72,7 @@ std::array<Value, 4> buildPhilox(OpBuilder &builder, Location loc,
 }
 
 Value buildKeep(OpBuilder &builder, Location loc, const Counters &counters,
-                Value element, int64_t stream, double rate) {
+                Value element, Value stream, double rate) {
   Integers i{builder, loc};
   Value block = arith::ShRUIOp::create(builder, loc, element, i.c64(2));
   std::array<Value, 4> words =

@@ -20,19 +20,19 @@ struct Counters {
 Counters loadCounters(mlir::OpBuilder &builder, mlir::Location loc,
                       mlir::Value tensor);
 
-/// Four 32-bit words for element block `block` (i64) of `stream`: key = seed,
-/// counter = {block low, block high, step, stream}.
+/// Four 32-bit words for element block `block` (i64) of `stream` (i64): key =
+/// seed, counter = {block low, block high, step, stream}.
 std::array<mlir::Value, 4> buildPhilox(mlir::OpBuilder &builder,
                                        mlir::Location loc,
                                        const Counters &counters,
-                                       mlir::Value block, int64_t stream);
+                                       mlir::Value block, mlir::Value stream);
 
 /// Whether element `element` (i64, global) survives dropout at `rate` (i1): the
 /// uniform number word >> 8 of word element mod 4 in block element / 4,
 /// compared as an integer, so that no rounding depends on the device.
 mlir::Value buildKeep(mlir::OpBuilder &builder, mlir::Location loc,
                       const Counters &counters, mlir::Value element,
-                      int64_t stream, double rate);
+                      mlir::Value stream, double rate);
 
 } // namespace trainc::fusion::lowering
 

@@ -86,6 +86,7 @@ CpuDevice::Command CpuDevice::resolve(const abi::CommandItem &item) {
   const abi::Kernel &kernel = *plan_.variant().kernels()->Get(launch.kernel());
   command.kernel = code_.entry(kernel.entry_offset());
   command.workgroups = kernel.workgroups();
+  command.constant = launch.constant();
   if (launch.bound() != 0)
     command.bound = reinterpret_cast<const int64_t *>(
         address(*buffers.Get(launch.bound() - 1)));
@@ -104,7 +105,7 @@ void CpuDevice::launch(const Command &command) {
   pool_.parallelFor(workgroups, [&](unsigned worker, uint64_t workgroup) {
     const TraincKernelArguments arguments{
         buffers, scratch_.data() + worker * scratch_stride_bytes_, workgroups,
-        0};
+        0, command.constant};
     command.kernel(&arguments, static_cast<uint32_t>(workgroup));
   });
 }

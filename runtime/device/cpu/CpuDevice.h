@@ -40,6 +40,7 @@ private:
     size_t first_pointer = 0;       ///< into pointers_
     const int64_t *bound = nullptr; ///< null: all workgroups
     uint32_t workgroups = 0;
+    int64_t constant = 0; ///< of the launch
     std::byte *destination = nullptr;
     const std::byte *source = nullptr;
     uint64_t size_bytes = 0;

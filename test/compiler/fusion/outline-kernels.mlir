@@ -1,4 +1,4 @@
-// RUN: %trainc-opt %s --trainc-outline-kernels --trainc-verify-fusion | FileCheck %s
+// RUN: %trainc-opt %s --split-input-file --trainc-outline-kernels --trainc-verify-fusion | FileCheck %s
 
 // Equal operations launch one kernel; reshapes are views; tiles of the product are
 // the workgroups.
@@ -26,5 +26,60 @@ module {
     %z = nn.matmul %flat, %w : tensor<512x8xf32>, tensor<8x512xf32> -> tensor<512x512xf32>
     train.write %y, @out : tensor<512x512xf32>
     train.write %z, @out2 : tensor<512x512xf32>
+  }
+}
+
+// -----
+
+// Operations that differ in their noise stream only launch one kernel, to which
+// the stream is the launch's constant. Forward and backward pass share it too.
+// CHECK: plan.program @accumulate
+// CHECK: plan.launch @[[DROP:dropout_4x8_0]] {{.*}} constant 3 -> tensor<4x8xf32>
+// CHECK: plan.launch @[[DROP]] {{.*}} constant 2147483647 -> tensor<4x8xf32>
+// CHECK: plan.launch @[[ATT:attention_[0-9x]*_0]] {{.*}} constant 5 -> tensor<1x4x1x8xf32>
+// CHECK: plan.launch @[[ATT]] {{.*}} constant 6 -> tensor<1x4x1x8xf32>
+// Without dropout an attention draws no numbers.
+// CHECK: plan.launch @[[PLAIN:attention_[0-9x]*_1]] {{[^c]*}} -> tensor<1x4x1x8xf32>
+// CHECK: plan.launch @[[DATT:attention_grad_[0-9x]*_0]] {{.*}} constant 5 -> tensor<1x4x1x8xf32>
+// CHECK: plan.launch @[[DATT]] {{.*}} constant 6 -> tensor<1x4x1x8xf32>
+// CHECK: plan.launch @[[NORMAL:random_4x8_0]] {{.*}} constant 11 -> tensor<4x8xf32>
+// CHECK: plan.launch @[[NORMAL]] {{.*}} constant 12 -> tensor<4x8xf32>
+// CHECK: plan.launch @[[UNIFORM:random_4x8_1]] {{.*}} constant 12 -> tensor<4x8xf32>
+// CHECK: plan.kernel @[[DROP]] access [1, 1, 2] computes "nn.dropout"
+// CHECK-NEXT: ^bb0(%{{.*}}, %{{.*}}: tensor<3xi64>, %{{.*}}: tensor<4x8xf32>, %[[STREAM:.*]]: i64):
+// CHECK: arith.trunci %[[STREAM]] : i64 to i32
+// CHECK: plan.kernel @[[ATT]] access [1, 1, 1, 1, 2, 2]
+// CHECK: plan.kernel @[[PLAIN]] access [1, 1, 1, 2, 2]
+// CHECK: plan.kernel @[[DATT]] access [1, 1, 1, 1, 1, 1, 1, 2, 2, 2]
+// CHECK: plan.kernel @[[NORMAL]] access [1, 2]
+// CHECK: plan.kernel @[[UNIFORM]] access [1, 2]
+// CHECK-NOT: plan.kernel
+module {
+  train.state @o1 output : tensor<4x8xf32>
+  train.state @o2 output : tensor<4x8xf32>
+  train.state @o3 output : tensor<4x8xf32>
+  train.state @a output : tensor<1x4x1x8xf32>
+  plan.program @accumulate ["x", "q", "control.random"] {
+  ^bb0(%x: tensor<4x8xf32>, %q: tensor<1x4x1x8xf32>, %r: tensor<3xi64>):
+    %d0 = nn.dropout %x, %r {rate = 0.1 : f64, batch_rows = 4 : i64, stream = 3 : i64} : tensor<4x8xf32>, tensor<3xi64>
+    %d1 = nn.dropout %d0, %r {rate = 0.1 : f64, batch_rows = 4 : i64, stream = 2147483647 : i64} : tensor<4x8xf32>, tensor<3xi64>
+    %a0, %l0 = nn.attention causal %q, %q, %q counters %r : tensor<3xi64> {scale = 1.0 : f64, dropout = 0.1 : f64, stream = 5 : i64}
+        : tensor<1x4x1x8xf32>, tensor<1x4x1x8xf32> -> tensor<1x1x4xf32>
+    %a1, %l1 = nn.attention causal %a0, %a0, %a0 counters %r : tensor<3xi64> {scale = 1.0 : f64, dropout = 0.1 : f64, stream = 6 : i64}
+        : tensor<1x4x1x8xf32>, tensor<1x4x1x8xf32> -> tensor<1x1x4xf32>
+    %a2, %l2 = nn.attention causal %a1, %a1, %a1 {scale = 1.0 : f64, stream = 7 : i64}
+        : tensor<1x4x1x8xf32>, tensor<1x4x1x8xf32> -> tensor<1x1x4xf32>
+    %g0, %g1, %g2 = nn.attention_grad causal %a2, %q, %q, %q, %a0, %l0 counters %r : tensor<3xi64> {scale = 1.0 : f64, dropout = 0.1 : f64, stream = 5 : i64}
+        : tensor<1x4x1x8xf32>, tensor<1x4x1x8xf32>, tensor<1x1x4xf32>
+    %h0, %h1, %h2 = nn.attention_grad causal %g0, %g1, %g2, %q, %a0, %l0 counters %r : tensor<3xi64> {scale = 1.0 : f64, dropout = 0.1 : f64, stream = 6 : i64}
+        : tensor<1x4x1x8xf32>, tensor<1x4x1x8xf32>, tensor<1x1x4xf32>
+    %n0 = nn.random normal %r {offset = 0.0 : f64, scale = 0.02 : f64, stream = 11 : i64} : tensor<3xi64> -> tensor<4x8xf32>
+    %n1 = nn.random normal %r {offset = 0.0 : f64, scale = 0.02 : f64, stream = 12 : i64} : tensor<3xi64> -> tensor<4x8xf32>
+    %n2 = nn.random uniform %r {offset = 0.0 : f64, scale = 0.02 : f64, stream = 12 : i64} : tensor<3xi64> -> tensor<4x8xf32>
+    train.write %d1, @o1 : tensor<4x8xf32>
+    train.write %h0, @a : tensor<1x4x1x8xf32>
+    train.write %n0, @o1 : tensor<4x8xf32>
+    train.write %n1, @o2 : tensor<4x8xf32>
+    train.write %n2, @o3 : tensor<4x8xf32>
   }
 }

@@ -187,3 +187,16 @@ plan.kernel @swap access [1, 2] computes "swap" {
   }
   plan.return %r#0 : tensor<8xf32>
 }
+
+// -----
+
+// A launch's constant stays a scalar, and is no destination.
+// CHECK-LABEL: plan.kernel @constant access [2]
+// CHECK-NEXT: ^bb0(%[[OUT:.*]]: memref<8xi64>, %[[C:.*]]: i64):
+// CHECK: linalg.fill ins(%[[C]] : i64) outs(%[[OUT]] : memref<8xi64>)
+// CHECK-NEXT: plan.return
+plan.kernel @constant access [2] computes "x" {
+^bb0(%out: tensor<8xi64>, %c: i64):
+  %r = linalg.fill ins(%c : i64) outs(%out : tensor<8xi64>) -> tensor<8xi64>
+  plan.return %r : tensor<8xi64>
+}

@@ -9,10 +9,24 @@ plan.program @evaluate [] {
 
 // -----
 // kernel C1
-// expected-error @below {{expected one access per argument, read before the others, but got [2, 1] for 2 arguments}}
+// expected-error @below {{expected one access per argument, read before the others (none for an i64 at the end), but got [2, 1] for 2 arguments}}
 plan.kernel @k access [2, 1] computes "x" {
 ^bb0(%out: tensor<8xf32>, %x: tensor<8xf32>):
   plan.return %x : tensor<8xf32>
+}
+
+// -----
+// expected-error @below {{expected one access per argument, read before the others (none for an i64 at the end), but got [2] for 2 arguments}}
+plan.kernel @k access [2] computes "x" {
+^bb0(%out: tensor<8xf32>, %c: i32):
+  plan.return %out : tensor<8xf32>
+}
+
+// -----
+// expected-error @below {{expected one access per argument, read before the others (none for an i64 at the end), but got [2] for 3 arguments}}
+plan.kernel @k access [2] computes "x" {
+^bb0(%out: tensor<8xf32>, %c: i64, %d: i64):
+  plan.return %out : tensor<8xf32>
 }
 
 // -----
@@ -122,4 +136,27 @@ plan.buffer @b in @cpu 64 : memref<8xf32>
 plan.program @p [] {
   // expected-error @below {{expected two buffers of one type, but got @a and @b}}
   plan.copy @a to @b
+}
+
+// -----
+// launch C3
+plan.kernel @k access [2] computes "x" {
+^bb0(%out: tensor<8xf32>, %c: i64):
+  plan.return %out : tensor<8xf32>
+}
+plan.program @a ["x"] {
+^bb0(%x: tensor<8xf32>):
+  // expected-error @below {{expected a constant for @k, but got none}}
+  %r = plan.launch @k ins() outs(%x : tensor<8xf32>) -> tensor<8xf32>
+}
+
+// -----
+plan.kernel @k access [2] computes "x" {
+^bb0(%out: tensor<8xf32>):
+  plan.return %out : tensor<8xf32>
+}
+plan.program @a ["x"] {
+^bb0(%x: tensor<8xf32>):
+  // expected-error @below {{expected no constant for @k, but got one}}
+  %r = plan.launch @k ins() outs(%x : tensor<8xf32>) constant 3 -> tensor<8xf32>
 }

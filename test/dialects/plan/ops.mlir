@@ -26,6 +26,13 @@ plan.kernel @neg.buffers access [1, 2] computes "nn.neg" {
   plan.return
 }
 
+// CHECK: plan.kernel @shift access [2] computes "x" {
+// CHECK-NEXT: ^bb0(%{{.*}}: memref<8xf32>, %{{.*}}: i64):
+plan.kernel @shift access [2] computes "x" {
+^bb0(%out: memref<8xf32>, %c: i64):
+  plan.return
+}
+
 // CHECK: plan.program @predict ["x"] {
 plan.program @predict ["x"] {
 ^bb0(%x: tensor<8xf32>):
@@ -38,6 +45,8 @@ plan.program @predict ["x"] {
 plan.program @evaluate ["x"] {
   // CHECK: plan.launch @neg.buffers ins() outs() buffers [@a, @b]
   plan.launch @neg.buffers ins() outs() buffers [@a, @b]
+  // CHECK: plan.launch @shift ins() outs() buffers [@a] constant -7 {layer = "h.1"}
+  plan.launch @shift ins() outs() buffers [@a] constant -7 {layer = "h.1"}
   // CHECK: plan.copy @b to @a
   plan.copy @b to @a
 }

@@ -32,3 +32,21 @@ module @k.code attributes {codegen.kernel = @k} {
   }
 }
 }
+
+// -----
+
+// Temporaries come before the launch's constant and the workgroup.
+// CHECK: module @c.code attributes {codegen.argument_bytes = array<i64: 16, 12>
+// CHECK: func.func @c.body(%{{.*}}: memref<4xf32>, %{{.*}}: memref<3xf32>, %[[C:.*]]: i64, %{{.*}}: index)
+// CHECK: arith.trunci %[[C]]
+module {
+module @c.code attributes {codegen.kernel = @c} {
+  func.func @c.body(%x: memref<4xf32>, %c: i64, %w: index) {
+    %t = memref.alloca() : memref<3xf32>
+    %n = arith.trunci %c : i64 to i32
+    %f = arith.sitofp %n : i32 to f32
+    memref.store %f, %t[%w] : memref<3xf32>
+    return
+  }
+}
+}

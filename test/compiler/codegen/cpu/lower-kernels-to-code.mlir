@@ -36,7 +36,7 @@ module @k.code attributes {codegen.kernel = @k, codegen.scratch_bytes = 0 : i64}
 
 // CHECK: plan.code @cpu target "cpu:x86-64-v3" triple "x86_64-unknown-linux-gnu" features [{{.*}}"avx2"{{.*}}"fma"
 // CHECK: plan.kernel @k
-// CHECK: } {abi_version = 1 : i32, entry_offset = {{[0-9]+}} : i64, scratch_bytes = 128 : i64
+// CHECK: } {abi_version = 2 : i32, entry_offset = {{[0-9]+}} : i64, scratch_bytes = 128 : i64
 // CHECK-NOT: module
 plan.kernel @k access [2] computes "k" {
 ^bb0(%x: memref<4xf32>):

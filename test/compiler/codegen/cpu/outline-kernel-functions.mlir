@@ -22,6 +22,20 @@ plan.kernel @k access [2] computes "k" {
 
 // -----
 
+// A launch's constant stands before the workgroup.
+// CHECK: plan.kernel @c
+// CHECK: func.func @c.body(%[[OUT:.*]]: memref<4xi64>, %[[C:.*]]: i64, %[[WORKGROUP:.*]]: index)
+// CHECK: memref.store %[[C]], %[[OUT]]
+plan.kernel @c access [2] computes "c" {
+^bb0(%out: memref<4xi64>, %c: i64):
+  scf.forall (%i) in (4) {
+    memref.store %c, %out[%i] : memref<4xi64>
+  }
+  plan.return
+}
+
+// -----
+
 // Every workgroup would repeat the fill.
 plan.kernel @k access [2] computes "k" {
 ^bb0(%out: memref<4xf32>):

@@ -11,7 +11,7 @@ module {
   plan.kernel @k access [2] computes "k" {
   ^bb0(%x: memref<4xf32>):
     plan.return
-  } {workgroups = 1 : i64, scratch_bytes = 0 : i64, entry_offset = 16 : i64, abi_version = 1 : i32}
+  } {workgroups = 1 : i64, scratch_bytes = 0 : i64, entry_offset = 16 : i64, abi_version = 2 : i32}
 }
 
 // -----

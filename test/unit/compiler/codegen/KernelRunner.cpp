@@ -48,7 +48,7 @@ Kernels::Kernels(const std::string &text,
                    kernel.getBytes().convertToDouble(),
                    {},
                    {}};
-    for (Type argument : kernel.getBody().front().getArgumentTypes()) {
+    for (Type argument : kernel.getBufferTypes()) {
       auto type = cast<MemRefType>(argument);
       entry.parameter_bytes.push_back(
           type.getNumElements() *
@@ -76,11 +76,11 @@ Kernels::~Kernels() {
 }
 
 bool Kernels::call(const std::string &name, std::vector<void *> buffers,
-                   bool backwards) const {
+                   bool backwards, int64_t constant) const {
   const Entry &entry = entries.at(name);
   Buffer<uint8_t> scratch(entry.scratch_bytes, 0xff);
   TraincKernelArguments arguments = {buffers.data(), scratch.data(),
-                                     entry.workgroups, 0};
+                                     entry.workgroups, 0, constant};
   auto kernel = reinterpret_cast<TraincKernel>(static_cast<uint8_t *>(code) +
                                                entry.offset);
   for (uint32_t i = 0; i < entry.workgroups; ++i)

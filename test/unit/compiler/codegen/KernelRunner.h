@@ -83,8 +83,9 @@ public:
 
   /// Calls every workgroup, in decreasing order when `backwards`. Scratch is
   /// filled with NaN patterns first, and checked for writes past its end.
+  /// `constant` is the launch's.
   bool call(const std::string &name, std::vector<void *> buffers,
-            bool backwards = false) const;
+            bool backwards = false, int64_t constant = 0) const;
 
 private:
   std::string errors;

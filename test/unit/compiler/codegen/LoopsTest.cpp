@@ -266,6 +266,43 @@ TEST(Image, NamedCpuDecidesTheFeatures) {
       std::count(wide.features().begin(), wide.features().end(), "avx512f"), 1);
 }
 
+/// The launch's constant comes behind buffers and temporaries, and differs per
+/// call of the same code.
+TEST(Constant, IsReadFromTheArguments) {
+  Kernels kernels(R"(
+    plan.kernel @k access [1, 2] computes "k" {
+    ^bb0(%x: memref<40xi64>, %out: memref<40xi64>, %c: i64):
+      scf.forall (%i) = (0) to (40) step (8) {
+        %t = memref.alloc() : memref<8xi64>
+        %from = memref.subview %x[%i] [8] [1] : memref<40xi64> to memref<8xi64, strided<[1], offset: ?>>
+        %to = memref.subview %out[%i] [8] [1] : memref<40xi64> to memref<8xi64, strided<[1], offset: ?>>
+        linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+            ins(%from : memref<8xi64, strided<[1], offset: ?>>) outs(%t : memref<8xi64>) {
+        ^bb1(%a: i64, %b: i64):
+          %s = arith.addi %a, %c : i64
+          linalg.yield %s : i64
+        }
+        linalg.generic {indexing_maps = [affine_map<(d0) -> (7 - d0)>, affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+            ins(%t : memref<8xi64>) outs(%to : memref<8xi64, strided<[1], offset: ?>>) {
+        ^bb1(%a: i64, %b: i64):
+          linalg.yield %a : i64
+        }
+      }
+      plan.return
+    })");
+  ASSERT_TRUE(kernels.ok()) << kernels.error();
+  std::vector<int64_t> x(40), out(40);
+  for (int64_t i = 0; i < 40; ++i)
+    x[i] = i * i;
+  for (int64_t constant : {int64_t(0), int64_t(-3), int64_t(1) << 40}) {
+    ASSERT_TRUE(kernels.call("k", {x.data(), out.data()}, false, constant));
+    for (int64_t i = 0; i < 40; ++i) {
+      int64_t from = i / 8 * 8 + 7 - i % 8;
+      ASSERT_EQ(out[i], from * from + constant) << i;
+    }
+  }
+}
+
 TEST(Errors, NameWhatWasExpected) {
   codegen::CodegenCpuOptions options;
   options.cpu = "x86-64-v2";

@@ -90,6 +90,8 @@ static const Rule rules[] = {
            .bound = bound + 1;
      },
      "expected the bound to overlap no written buffer"},
+    {"ConstantUnread", [](PlanT &p) { launch(p, "count", 0).constant = -7; },
+     "expected no constant for kernel 'count', which reads none, but got -7"},
     {"CopySource", [](PlanT &p) { copy(p, "predict", 1).source = 100; },
      "expected a buffer below 17, but got 100"},
     {"CopySizes",

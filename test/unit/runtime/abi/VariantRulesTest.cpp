@@ -101,8 +101,17 @@ static const Rule rules[] = {
      "to overlap no other"},
     {"KernelTwice", [](PlanT &p) { kernel(p, "reduce").name = "apply"; },
      "unique names of kernels"},
-    {"KernelAbi", [](PlanT &p) { kernel(p, "apply").abi_version = 2; },
-     "kernel 'apply': expected kernel ABI version 1, but got 2"},
+    {"KernelAbi", [](PlanT &p) { kernel(p, "apply").abi_version = 3; },
+     "kernel 'apply': expected kernel ABI version 1 to 2, but got 3"},
+    {"NoKernelAbi", [](PlanT &p) { kernel(p, "apply").abi_version = 0; },
+     "kernel 'apply': expected kernel ABI version 1 to 2, but got 0"},
+    {"KernelAbiOfConstants",
+     [](PlanT &p) {
+       kernel(p, "apply").reads_constant = true;
+       kernel(p, "apply").abi_version = 1;
+     },
+     "kernel 'apply': expected kernel ABI version 2 of a kernel that reads a "
+     "constant, but got 1"},
     {"KernelEntry",
      [](PlanT &p) {
        kernel(p, "apply").entry_offset = p.variants[0]->code.size();

@@ -109,6 +109,46 @@ TEST(CpuDevice, BoundLimitsWorkgroupsAndScratchIsPrivate) {
   }
 }
 
+/// Launches of one kernel that differ in their constant only.
+TEST(CpuDevice, LaunchesPassTheirConstants) {
+  auto plan = makePlan();
+  constexpr int64_t constants[] = {0, 7, -1, int64_t{1} << 40, INT64_MIN};
+  constexpr uint32_t count = 50;
+  uint32_t first = 0;
+  for (const int64_t constant : constants) {
+    const uint32_t numbers =
+        addVariable(*plan, "numbers." + std::to_string(constant), Role::Output,
+                    ElementType::I64, {count});
+    const std::string name = "constant." + std::to_string(constant);
+    trainc::abi::LaunchT &launch = addLaunch(*plan, "number", name, Constant,
+                                             {{numbers, Access::Write}}, count);
+    kernel(*plan, name).reads_constant = true;
+    if (first == 0)
+      first = launch.kernel;
+    launch.kernel = first;
+    launch.constant = constant;
+  }
+  Machine m = machine(*plan, 3);
+  m.run("number");
+  for (const int64_t constant : constants)
+    for (int64_t i = 0; i != count; ++i)
+      EXPECT_EQ(
+          m.data<int64_t>("numbers." + std::to_string(constant))[i],
+          static_cast<int64_t>(static_cast<uint64_t>(constant) + uint64_t(i)));
+}
+
+/// Arguments were only appended to: kernels of the first version still run.
+TEST(CpuDevice, OldKernelsRun) {
+  auto plan = makePlan();
+  for (auto &kernel : plan->variants[0]->kernels)
+    kernel->abi_version = TRAINC_KERNEL_ABI_OLDEST_VERSION;
+  Machine m = machine(*plan, 2);
+  m.data<float>("table.weight")[1] = 3.5f;
+  m.data<int32_t>("inputs")[0] = 1;
+  m.run("predict");
+  EXPECT_EQ(m.data<float>("predictions")[0], 3.5f);
+}
+
 TEST(CpuDevice, CopiesOfManyPieces) {
   auto plan = makePlan();
   // Three whole pieces of 1 MiB and a rest.

@@ -33,7 +33,8 @@ enum Entry : uint64_t {
   Apply = 0x1000,
   Evaluate = 0x1400,
   Predict = 0x1800,
-  Stamp = 0x1c00
+  Stamp = 0x1c00,
+  Constant = 0x2000
 };
 
 /// Machine code of all kernels for 2 or 4 rows.

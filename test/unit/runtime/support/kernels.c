@@ -112,3 +112,6 @@ KERNEL(stamp) {
       intact = 1000;
   BUFFER(int32_t, 0)[workgroup] += intact;
 }
+
+/* out numbers i64[]; workgroup g writes the launch's constant plus g */
+KERNEL(constant) { BUFFER(int64_t, 0)[workgroup] = a->constant + workgroup; }
