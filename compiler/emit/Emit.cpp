@@ -44,6 +44,9 @@ LogicalResult emitPlan(ArrayRef<ModuleOp> variants, std::vector<uint8_t> &out) {
     auto variant = buildVariant(module, *plan, index);
     if (failed(variant))
       return failure();
+    for (const auto &buffer : (*variant)->buffers)
+      if (!buffer->spans.empty())
+        plan->feature_bits |= abi::featureSpans;
     plan->variants.push_back(std::move(*variant));
   }
   if (!plan)

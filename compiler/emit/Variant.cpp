@@ -1,7 +1,8 @@
 //===- Variant.cpp - what a plan says per target --------------------------===//
 //
 // Decides indices: buffers, kernels and programs in module order, except that
-// every variable has one buffer, of its declared shape, for all its views.
+// every variable has one buffer, of its declared shape, for all its views, and
+// so has every range of variables.
 //
 //===----------------------------------------------------------------------===//
 
@@ -113,6 +114,17 @@ private:
         return success();
       }
     }
+    std::vector<uint32_t> spans;
+    if (auto names = op.getSpans()) {
+      for (StringRef name : names->getAsValueRange<StringAttr>())
+        spans.push_back(index.variables.lookup(name));
+      auto [place, isNew] = bufferOfRange.try_emplace(op.getOffsetBytes(),
+                                                      variant->buffers.size());
+      if (!isNew) {
+        buffers[op.getSymName()] = place->second;
+        return success();
+      }
+    }
     auto buffer = std::make_unique<abi::BufferT>();
     buffer->arena = arenas.lookup(op.getArena());
     buffer->offset_bytes = op.getOffsetBytes();
@@ -121,6 +133,7 @@ private:
     buffer->shape =
         variable ? plan.variables[variable - 1]->shape : shapeOf(type);
     buffer->variable = variable;
+    buffer->spans = std::move(spans);
     buffers[op.getSymName()] = variant->buffers.size();
     variant->buffers.push_back(std::move(buffer));
     return success();
@@ -210,12 +223,15 @@ private:
 
   /// Programs list what the host may read after them.
   void noteWrite(uint32_t buffer, std::set<uint32_t> &outputs) {
-    uint32_t variable = variant->buffers[buffer]->variable;
-    if (variable == 0)
-      return;
-    abi::Role role = plan.variables[variable - 1]->role;
-    if (role == abi::Role::Output || role == abi::Role::Metric)
-      outputs.insert(variable - 1);
+    auto note = [&](uint32_t variable) {
+      abi::Role role = plan.variables[variable]->role;
+      if (role == abi::Role::Output || role == abi::Role::Metric)
+        outputs.insert(variable);
+    };
+    if (uint32_t variable = variant->buffers[buffer]->variable)
+      note(variable - 1);
+    for (uint32_t variable : variant->buffers[buffer]->spans)
+      note(variable);
   }
 
   ModuleOp module;
@@ -224,6 +240,7 @@ private:
   std::unique_ptr<abi::VariantT> variant;
   llvm::StringMap<uint32_t> arenas, buffers, kernels;
   llvm::DenseMap<uint32_t, uint32_t> bufferOfVariable;
+  llvm::DenseMap<uint64_t, uint32_t> bufferOfRange; ///< by offset
 };
 
 } // namespace

@@ -45,7 +45,7 @@ SmallVector<Lifetime> collectLifetimes(plan::ProgramOp program,
   auto touch = [&](Attribute name, int at) {
     auto buffer =
         symbols.lookup<plan::BufferOp>(cast<FlatSymbolRefAttr>(name).getAttr());
-    if (buffer.getVariable())
+    if (!buffer.isTransient())
       return;
     auto [found, isNew] = lifetimes.try_emplace(buffer.getOffsetBytes());
     Lifetime &lifetime = found->second;

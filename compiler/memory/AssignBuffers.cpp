@@ -1,8 +1,9 @@
 //===- AssignBuffers.cpp - a buffer for every value -----------------------===//
 //
 // Decides the arena's segments and the naive memory map: variables by role in
-// their segments, then every transient storage in a place of its own (the next
-// pass lets them share). Rewrites launches to name buffers.
+// their segments, those of a group one behind another, then every transient
+// storage in a place of its own (the next pass lets them share). Rewrites
+// launches to name buffers.
 //
 //===----------------------------------------------------------------------===//
 
@@ -62,6 +63,8 @@ public:
 private:
   unsigned addVariable(StringRef name, RankedTensorType type, Segment segment,
                        Location loc);
+  void addGroup(train::GroupOp group);
+  LogicalResult verifyGroupUse(plan::ProgramOp program);
   void collectInputs();
   DictionaryAttr describeInput(StringRef name, RankedTensorType type);
   void layOut();
@@ -72,6 +75,10 @@ private:
   Storages storages;
   /// Of each storage; transient ones come after all variables.
   std::vector<Segment> segments;
+  /// Of members: their group's storage, and their first element in it.
+  DenseMap<unsigned, std::pair<unsigned, int64_t>> placeInGroup;
+  /// Of groups: what their buffer spans.
+  DenseMap<unsigned, ArrayAttr> membersOf;
   std::vector<int64_t> offsets_bytes;
   /// Storages of the programs' arguments.
   DenseMap<Operation *, SmallVector<unsigned>> inputsOf;
@@ -91,6 +98,51 @@ unsigned Assigner::addVariable(StringRef name, RankedTensorType type,
   storages.byVariable[name] = index;
   segments.push_back(segment);
   return index;
+}
+
+/// A storage over those of the members, which exist.
+void Assigner::addGroup(train::GroupOp group) {
+  SmallVector<StringRef> names;
+  int64_t next = 0;
+  unsigned index = storages.all.size();
+  for (auto name : group.getMembers().getAsRange<FlatSymbolRefAttr>()) {
+    unsigned member = storages.byVariable.at(name.getValue());
+    placeInGroup[member] = {index, next};
+    auto type = cast<ShapedType>(storages.all[member].type);
+    next += train::GroupOp::getExtent(
+        RankedTensorType::get(type.getShape(), type.getElementType()));
+    names.push_back(name.getValue());
+  }
+  unsigned first = storages.byVariable.at(names.front());
+  addVariable(group.getSymName(), group.getTensorType(), segments[first],
+              group.getLoc());
+  membersOf[index] = Builder(module.getContext()).getStrArrayAttr(names);
+}
+
+/// A group and its members are one memory, of which placement knows nothing.
+LogicalResult Assigner::verifyGroupUse(plan::ProgramOp program) {
+  DenseMap<unsigned, bool> grouped; // group to whether used whole
+  for (Operation &op : program.getBody().front()) {
+    FlatSymbolRefAttr symbol;
+    if (auto read = dyn_cast<train::ReadOp>(op))
+      symbol = read.getSymbolAttr();
+    else if (auto write = dyn_cast<train::WriteOp>(op))
+      symbol = write.getSymbolAttr();
+    else
+      continue;
+    unsigned storage = storages.byVariable.at(symbol.getValue());
+    bool whole = membersOf.contains(storage);
+    auto member = placeInGroup.find(storage);
+    if (!whole && member == placeInGroup.end())
+      continue;
+    unsigned group = whole ? storage : member->second.first;
+    if (grouped.try_emplace(group, whole).first->second != whole)
+      return op.emitOpError()
+             << "expected a program to use a group whole or its members, but "
+                "got both for @"
+             << storages.all[group].name;
+  }
+  return success();
 }
 
 /// What the host must know of an input. Token ids have a limit, so that bad
@@ -150,15 +202,24 @@ void Assigner::layOut() {
   for (int segment = Parameters; segment <= Transient; ++segment) {
     int64_t start_bytes = alignedOffset(end_bytes);
     end_bytes = start_bytes;
-    for (auto [index, storage] : llvm::enumerate(storages.all)) {
-      if (segments[index] != segment)
-        continue;
-      offsets_bytes[index] = alignedOffset(end_bytes);
-      end_bytes = offsets_bytes[index] + bufferSizeBytes(storage.type);
-    }
+    // Groups first, in one piece each, then what is in none.
+    for (bool groups : {true, false})
+      for (auto [index, storage] : llvm::enumerate(storages.all)) {
+        if (segments[index] != segment || membersOf.contains(index) != groups ||
+            placeInGroup.contains(index))
+          continue;
+        offsets_bytes[index] = alignedOffset(end_bytes);
+        end_bytes = offsets_bytes[index] + bufferSizeBytes(storage.type);
+      }
     starts.push_back(start_bytes);
     sizes.push_back(end_bytes - start_bytes);
   }
+  for (auto &[member, place] : placeInGroup)
+    offsets_bytes[member] =
+        offsets_bytes[place.first] +
+        place.second *
+            llvm::divideCeil(storages.all[member].type.getElementTypeBitWidth(),
+                             8);
   OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
   plan::ArenaOp::create(builder, module.getLoc(), arenaName,
                         static_cast<uint64_t>(end_bytes),
@@ -173,6 +234,7 @@ FlatSymbolRefAttr Assigner::bufferFor(const Use &use) {
   if (buffer)
     return buffer;
   const Storage &storage = storages.all[use.storage];
+  ArrayAttr spans = membersOf.lookup(use.storage);
   std::string name;
   llvm::raw_string_ostream stream(name);
   stream << (storage.variable ? "buffer." : "") << storage.name;
@@ -187,8 +249,9 @@ FlatSymbolRefAttr Assigner::bufferFor(const Use &use) {
   auto op = plan::BufferOp::create(
       *bufferBuilder, storage.loc, unique, arenaName,
       static_cast<uint64_t>(offsets_bytes[use.storage]), use.type,
-      storage.variable ? bufferBuilder->getStringAttr(storage.name)
-                       : StringAttr());
+      storage.variable && !spans ? bufferBuilder->getStringAttr(storage.name)
+                                 : StringAttr(),
+      spans);
   return buffer = FlatSymbolRefAttr::get(op.getSymNameAttr());
 }
 
@@ -229,10 +292,14 @@ LogicalResult Assigner::run() {
   for (auto state : module.getOps<train::StateOp>())
     addVariable(state.getSymName(), state.getTensorType(),
                 segmentOf(state.getRole()), state.getLoc());
+  for (auto group : module.getOps<train::GroupOp>())
+    addGroup(group);
   collectInputs();
 
   SmallVector<std::pair<plan::ProgramOp, std::vector<Command>>> programs;
   for (auto program : module.getOps<plan::ProgramOp>()) {
+    if (failed(verifyGroupUse(program)))
+      return failure();
     auto commands = placeProgram(program, inputsOf[program], storages);
     if (failed(commands))
       return failure();
@@ -240,7 +307,7 @@ LogicalResult Assigner::run() {
   }
   layOut();
   for (auto [index, storage] : llvm::enumerate(storages.all))
-    if (storage.variable)
+    if (storage.variable && !membersOf.contains(index))
       bufferFor({static_cast<unsigned>(index), storage.type});
   for (auto &[program, commands] : programs)
     rewrite(program, commands);

@@ -24,7 +24,9 @@ def AssignBuffers : Pass<"trainc-assign-buffers", "::mlir::ModuleOp"> {
   let summary = "Gives every value of every program a buffer";
   let description = [{
     Creates `plan.arena @arena` and one `plan.buffer` per parameter, state and
-    input, and per launch result that needs a place of its own. Results written to
+    input, and per launch result that needs a place of its own. The members of a
+    `train.group` lie one behind another, where the group is used in one buffer that
+    spans them. Results written to
     a variable go directly into the variable's buffer where its old value is not
     needed any more; otherwise a `plan.copy` keeps the meaning. Views share the
     place of what they view. Transient buffers do not share memory yet, so the
@@ -46,7 +48,8 @@ def VerifyMemoryContract : Pass<"trainc-verify-memory", "::mlir::ModuleOp"> {
   let summary = "Proves what the memory stage promises";
   let description = [{
     No tensors in kernels and programs; every variable has one place, disjoint from
-    all others; no launch writes what another of its buffers overlaps; every read of
+    all others; a buffer that spans variables holds them whole, in order, and
+    overlaps nothing else; no launch writes what another of its buffers overlaps; every read of
     a transient buffer sees what was written to it.
   }];
 }

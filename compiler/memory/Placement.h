@@ -23,7 +23,7 @@ struct Storage {
   std::string name;      ///< of the variable, or of the launch that makes it
   mlir::MemRefType type; ///< as declared; views may have other shapes
   mlir::Location loc;
-  bool variable = false; ///< persistent: a parameter, state or input
+  bool variable = false; ///< persistent: a parameter, state, group or input
   bool readOnly = false; ///< an input: only the host writes it
 };
 

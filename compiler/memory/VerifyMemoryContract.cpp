@@ -119,10 +119,14 @@ private:
     llvm::stable_sort(order, [](plan::BufferOp a, plan::BufferOp b) {
       return beginOf(a) < beginOf(b);
     });
+    if (failed(verifySpans(order, places)))
+      return failure();
     // In order of offsets, a buffer overlaps an earlier one exactly when it
     // starts before the furthest end so far.
     plan::BufferOp furthest, variable;
     for (plan::BufferOp buffer : order) {
+      if (buffer.getSpans())
+        continue;
       plan::BufferOp rival = buffer.getVariable() ? furthest : variable;
       if (rival && beginOf(buffer) < endOf(rival) &&
           rival.getVariableAttr() != buffer.getVariableAttr())
@@ -139,6 +143,38 @@ private:
     return success();
   }
 
+  /// A spanning buffer holds its variables, in order, and overlaps only them
+  /// and buffers of equal range and variables. `order` is by offsets.
+  LogicalResult verifySpans(ArrayRef<plan::BufferOp> order,
+                            const llvm::StringMap<plan::BufferOp> &places) {
+    for (plan::BufferOp span : order) {
+      if (!span.getSpans())
+        continue;
+      int64_t end_bytes = beginOf(span);
+      for (StringRef name : span.getSpans()->getAsValueRange<StringAttr>()) {
+        plan::BufferOp place = places.lookup(name);
+        if (!place || beginOf(place) < end_bytes || endOf(place) > endOf(span))
+          return span.emitOpError()
+                 << "expected its variables inside, in order, but '" << name
+                 << "' is not";
+        end_bytes = endOf(place);
+      }
+      for (plan::BufferOp buffer : order) {
+        bool own =
+            buffer.getVariableAttr() &&
+            llvm::is_contained(*span.getSpans(), buffer.getVariableAttr());
+        bool same = buffer.getSpansAttr() == span.getSpansAttr() &&
+                    beginOf(buffer) == beginOf(span) &&
+                    endOf(buffer) == endOf(span);
+        if (!own && !same && overlap(span, buffer))
+          return buffer.emitOpError()
+                 << "expected no overlap with @" << span.getSymName()
+                 << ", which does not span it";
+      }
+    }
+    return success();
+  }
+
   LogicalResult verifyProgram(plan::ProgramOp program,
                               const SymbolTable &symbols) {
     if (program.getBody().getNumArguments() != 0)
@@ -150,15 +186,16 @@ private:
       if (failed(collect(&op, symbols, reads, writes)))
         return failure();
       for (plan::BufferOp buffer : reads)
-        if (!buffer.getVariable() && !written.contains(buffer))
+        if (buffer.isTransient() && !written.contains(buffer))
           return op.emitOpError()
                  << "expected @" << buffer.getSymName()
                  << " to be written whole before it is read, but it was not, "
                     "or something overlapping was written after it";
       for (plan::BufferOp buffer : writes) {
-        if (!buffer.getVariable())
+        if (buffer.isTransient())
           written.write(buffer);
-        else if (llvm::is_contained(
+        else if (buffer.getVariable() &&
+                 llvm::is_contained(
                      program.getInputs().getAsValueRange<StringAttr>(),
                      *buffer.getVariable()))
           return op.emitOpError() << "expected only the host to write input '"

@@ -57,15 +57,41 @@ struct ExpandInitializePass
                              parameter.getSymName());
     }
     // Gradients and outputs are written before they are read.
+    llvm::SmallDenseSet<Attribute> written = writeGroups(builder, symbols);
     for (auto state : module.getOps<train::StateOp>()) {
-      if (state.getRole() != train::Role::Optimizer &&
-          state.getRole() != train::Role::Metric)
+      if ((state.getRole() != train::Role::Optimizer &&
+           state.getRole() != train::Role::Metric) ||
+          written.contains(state.getSymNameAttr()))
         continue;
       Value value = constant(builder, state.getLoc(), state.getTensorType(),
                              state.getValue().convertToDouble());
       train::WriteOp::create(builder, state.getLoc(), value,
                              state.getSymName());
     }
+  }
+
+  /// Writes whole the groups of optimizer states that all start as 0, as what
+  /// is between their members does; returns the members' names.
+  llvm::SmallDenseSet<Attribute> writeGroups(OpBuilder &builder,
+                                             SymbolTable &symbols) {
+    llvm::SmallDenseSet<Attribute> written;
+    for (auto group : getOperation().getOps<train::GroupOp>()) {
+      SmallVector<train::StateOp> states;
+      for (auto name : group.getMembers().getAsRange<FlatSymbolRefAttr>())
+        states.push_back(symbols.lookup<train::StateOp>(name.getAttr()));
+      if (!llvm::all_of(states, [](train::StateOp state) {
+            return state && state.getRole() == train::Role::Optimizer &&
+                   state.getValue().isPosZero();
+          }))
+        continue;
+      train::WriteOp::create(
+          builder, group.getLoc(),
+          constant(builder, group.getLoc(), group.getTensorType(), 0),
+          group.getSymName());
+      for (train::StateOp state : states)
+        written.insert(state.getSymNameAttr());
+    }
+    return written;
   }
 
   static Value constant(OpBuilder &builder, Location loc, RankedTensorType type,

@@ -1,13 +1,17 @@
 //===- ExpandUpdate.cpp - the update rule as tensor code ------------------===//
 //
 // Decides what is computed once per update (norm, learning rate, step scalars,
-// in f64) and what per parameter (the element region at the parameter's shape).
+// in f64) and what per element: parameters that take the same rule (of one
+// element type and weight decay) form a group, and so do their gradients and
+// states, so the element region is cloned once per group, flat over all of its
+// parameters. Later stages see one sweep, however many parameters there are.
 //
 //===----------------------------------------------------------------------===//
 
 #include "compiler/optimizer/Passes.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/SymbolTable.h"
+#include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
 
@@ -21,6 +25,19 @@ namespace {
 /// Keeps the norm's reciprocal finite (training-semantics.md 4.6).
 constexpr double kNormEpsilon = 1e-6;
 
+/// A large group's length is a multiple of this, so that cutting it into equal
+/// pieces is easy: at most 64 KiB of f32 beyond a MiB or more.
+constexpr int64_t kLargeGroup = 1 << 18, kLargeGroupMultiple = 1 << 14;
+
+/// Parameters that one clone of the element region updates.
+struct Sweep {
+  std::string name; ///< of the parameters' group; others append ".<what>"
+  SmallVector<train::ParameterOp> parameters;
+  RankedTensorType type; ///< flat
+  double decay;
+  Value gradient;
+};
+
 class UpdateExpander {
 public:
   UpdateExpander(train::UpdateOp update, SymbolTable &symbols)
@@ -31,16 +48,21 @@ public:
   LogicalResult run();
 
 private:
-  LogicalResult readGradients(ModuleOp module);
+  LogicalResult formSweeps(ModuleOp module);
+  LogicalResult readGradients(Sweep &sweep);
   LogicalResult measureNorm();
   LogicalResult runSchedule();
   LogicalResult runStep();
-  LogicalResult updateParameter(train::ParameterOp parameter, Value gradient);
+  LogicalResult updateParameters(const Sweep &sweep);
 
+  LogicalResult expectFree(StringRef name);
   FailureOr<StringAttr> createState(const std::string &name, train::Role role,
                                     RankedTensorType type, double value,
                                     train::ParameterOp parameter,
                                     const std::string &externalName);
+  FailureOr<StringAttr> createGroup(const std::string &name,
+                                    ArrayRef<Attribute> members,
+                                    RankedTensorType type);
   SmallVector<Value> cloneScalars(Region &region, ValueRange arguments);
 
   Value constant(RankedTensorType type, double value) {
@@ -64,7 +86,7 @@ private:
   Location loc;
   RankedTensorType f64;
 
-  SmallVector<std::pair<train::ParameterOp, Value>> gradients;
+  std::vector<Sweep> sweeps;
   /// Factor of clipping, f64; null without clipping.
   Value coefficient;
   Value learningRate;
@@ -72,16 +94,22 @@ private:
   SmallVector<Value> derived;
 };
 
-FailureOr<StringAttr>
-UpdateExpander::createState(const std::string &name, train::Role role,
-                            RankedTensorType type, double value,
-                            train::ParameterOp parameter,
-                            const std::string &externalName) {
+LogicalResult UpdateExpander::expectFree(StringRef name) {
   if (Operation *existing = symbols.lookup(name))
     return existing->emitOpError()
            << "expected the name @" << name
            << " to be free for a state of the optimizer, but got this; rename "
               "the parameter";
+  return success();
+}
+
+FailureOr<StringAttr>
+UpdateExpander::createState(const std::string &name, train::Role role,
+                            RankedTensorType type, double value,
+                            train::ParameterOp parameter,
+                            const std::string &externalName) {
+  if (failed(expectFree(name)))
+    return failure();
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPoint(program);
   auto owner = parameter ? FlatSymbolRefAttr::get(parameter.getSymNameAttr())
@@ -95,10 +123,57 @@ UpdateExpander::createState(const std::string &name, train::Role role,
   return state.getSymNameAttr();
 }
 
-LogicalResult UpdateExpander::readGradients(ModuleOp module) {
+FailureOr<StringAttr> UpdateExpander::createGroup(const std::string &name,
+                                                  ArrayRef<Attribute> members,
+                                                  RankedTensorType type) {
+  if (failed(expectFree(name)))
+    return failure();
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPoint(program);
+  auto group = train::GroupOp::create(builder, loc, name,
+                                      builder.getArrayAttr(members), type);
+  symbols.insert(group);
+  return group.getSymNameAttr();
+}
+
+LogicalResult UpdateExpander::formSweeps(ModuleOp module) {
+  // A rule that does not look at its weight decay is the same for all.
+  Block &element = update.getElement().front();
+  unsigned decayIndex = 2 + update.getStates().size();
+  bool usesDecay = !element.getArgument(decayIndex).use_empty();
+  double decay = update.getWeightDecay().convertToDouble();
+  llvm::MapVector<std::pair<Type, int>, Sweep> byRule;
   for (auto parameter : module.getOps<train::ParameterOp>()) {
     if (!parameter.getTrainable())
       continue;
+    Type type = parameter.getTensorType().getElementType();
+    bool decays = usesDecay && decay != 0 && parameter.getDecay();
+    Sweep &sweep = byRule[{type, decays}];
+    sweep.parameters.push_back(parameter);
+    sweep.decay = decays ? decay : 0;
+  }
+  for (auto &[rule, sweep] : byRule) {
+    int64_t size = 0;
+    SmallVector<Attribute> members;
+    for (train::ParameterOp parameter : sweep.parameters) {
+      size += train::GroupOp::getExtent(parameter.getTensorType());
+      members.push_back(FlatSymbolRefAttr::get(parameter.getSymNameAttr()));
+    }
+    if (size >= kLargeGroup)
+      size = llvm::alignTo(size, kLargeGroupMultiple);
+    sweep.type = RankedTensorType::get(size, rule.first);
+    sweep.name = "sweep." + std::to_string(sweeps.size());
+    if (failed(createGroup(sweep.name, members, sweep.type)) ||
+        failed(readGradients(sweep)))
+      return failure();
+    sweeps.push_back(std::move(sweep));
+  }
+  return success();
+}
+
+LogicalResult UpdateExpander::readGradients(Sweep &sweep) {
+  SmallVector<Attribute> members;
+  for (train::ParameterOp parameter : sweep.parameters) {
     std::string name = ("grad." + parameter.getSymName()).str();
     auto state = symbols.lookup<train::StateOp>(name);
     if (!state)
@@ -106,23 +181,25 @@ LogicalResult UpdateExpander::readGradients(ModuleOp module) {
              << "expected a gradient state @" << name
              << " of every trainable parameter, but got none; differentiate "
                 "with train.gradient";
-    Value gradient =
-        train::ReadOp::create(builder, loc, state.getTensorType(), name);
-    gradients.emplace_back(parameter, gradient);
+    members.push_back(FlatSymbolRefAttr::get(state.getSymNameAttr()));
   }
+  auto group = createGroup(sweep.name + ".grad", members, sweep.type);
+  if (failed(group))
+    return failure();
+  sweep.gradient = train::ReadOp::create(builder, loc, sweep.type, *group);
   return success();
 }
 
-// ‖g‖ = √(Σ over parameters of Σ g²), sums in f64; coefficient min(1, c/(‖g‖ +
-// 1e-6)).
+// ‖g‖ = √(Σ g²) over all gradients, sums in f64; coefficient
+// min(1, c/(‖g‖ + 1e-6)).
 LogicalResult UpdateExpander::measureNorm() {
   Value total;
-  for (auto [parameter, gradient] : gradients) {
-    auto type = cast<RankedTensorType>(gradient.getType());
-    Value square = nn::MulOp::create(builder, loc, type, gradient, gradient);
-    SmallVector<int64_t> all =
-        llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
-    Value sum = nn::ReduceSumOp::create(builder, loc, f64, square, all);
+  // Elements between gradients are 0: nothing writes a group of them whole.
+  for (const Sweep &sweep : sweeps) {
+    Value square = nn::MulOp::create(builder, loc, sweep.type, sweep.gradient,
+                                     sweep.gradient);
+    Value sum = nn::ReduceSumOp::create(builder, loc, f64, square,
+                                        ArrayRef<int64_t>{0});
     total = total ? nn::AddOp::create(builder, loc, f64, total, sum).getResult()
                   : sum;
   }
@@ -197,41 +274,48 @@ LogicalResult UpdateExpander::runStep() {
   return success();
 }
 
-LogicalResult UpdateExpander::updateParameter(train::ParameterOp parameter,
-                                              Value gradient) {
-  RankedTensorType type = parameter.getTensorType();
+LogicalResult UpdateExpander::updateParameters(const Sweep &sweep) {
+  RankedTensorType type = sweep.type;
   Block &block = update.getElement().front();
   for (BlockArgument argument : block.getArguments())
     if (cast<RankedTensorType>(argument.getType()).getElementType() !=
         type.getElementType())
-      return update.emitOpError() << "expected region 'element' in the type "
-                                  << type.getElementType() << " of parameter '"
-                                  << parameter.getExternalName()
-                                  << "', but got " << argument.getType();
+      return update.emitOpError()
+             << "expected region 'element' in the type "
+             << type.getElementType() << " of parameter '"
+             << train::ParameterOp(sweep.parameters.front()).getExternalName()
+             << "', but got " << argument.getType();
 
+  Value gradient = sweep.gradient;
   if (coefficient)
     gradient = nn::MulOp::create(builder, loc, type, gradient,
                                  spread(coefficient, type));
-  SmallVector<StringAttr> variables{parameter.getSymNameAttr()};
+  SmallVector<StringAttr> variables{builder.getStringAttr(sweep.name)};
   SmallVector<Value> arguments{
-      train::ReadOp::create(builder, loc, type, parameter.getSymName()),
-      gradient};
+      train::ReadOp::create(builder, loc, type, sweep.name), gradient};
   for (StringRef name : update.getStates().getAsValueRange<StringAttr>()) {
-    auto state = createState((parameter.getSymName() + "." + name).str(),
-                             train::Role::Optimizer, type, 0, parameter,
-                             (parameter.getExternalName() + "." + name).str());
-    if (failed(state))
+    SmallVector<Attribute> members;
+    for (train::ParameterOp parameter : sweep.parameters) {
+      auto state = createState(
+          (parameter.getSymName() + "." + name).str(), train::Role::Optimizer,
+          parameter.getTensorType(), 0, parameter,
+          (parameter.getExternalName() + "." + name).str());
+      if (failed(state))
+        return failure();
+      members.push_back(FlatSymbolRefAttr::get(*state));
+    }
+    auto group = createGroup((sweep.name + "." + name).str(), members, type);
+    if (failed(group))
       return failure();
-    variables.push_back(*state);
+    variables.push_back(*group);
     arguments.push_back(
-        train::ReadOp::create(builder, loc, type, state->getValue()));
+        train::ReadOp::create(builder, loc, type, group->getValue()));
   }
-  double decay = update.getWeightDecay().convertToDouble();
-  arguments.push_back(constant(type, parameter.getDecay() ? decay : 0.0));
+  arguments.push_back(constant(type, sweep.decay));
   for (Value scalar : derived)
     arguments.push_back(spread(scalar, type));
 
-  // Operations on scalars become the same on tensors of the parameter's shape.
+  // Operations on scalars become the same on tensors of the group's length.
   IRMapping mapping;
   mapping.map(block.getArguments(), arguments);
   for (Operation &op : block.without_terminator()) {
@@ -259,11 +343,11 @@ LogicalResult UpdateExpander::run() {
     return update.emitOpError()
            << "expected train.update in a plan.program after the objective "
               "stage, but got it elsewhere";
-  if (failed(readGradients(module)) || failed(measureNorm()) ||
+  if (failed(formSweeps(module)) || failed(measureNorm()) ||
       failed(runSchedule()) || failed(runStep()))
     return failure();
-  for (auto [parameter, gradient] : gradients)
-    if (failed(updateParameter(parameter, gradient)))
+  for (const Sweep &sweep : sweeps)
+    if (failed(updateParameters(sweep)))
       return failure();
   module->setAttr("train.metrics",
                   builder.getStrArrayAttr({"learning_rate", "grad_norm"}));

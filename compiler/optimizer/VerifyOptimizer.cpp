@@ -13,10 +13,18 @@ namespace trainc::optimizer {
 
 namespace {
 
+/// Variables that a program writes, by themselves or in a group.
 llvm::StringSet<> writtenBy(plan::ProgramOp program) {
   llvm::StringSet<> names;
-  for (auto write : program.getOps<train::WriteOp>())
-    names.insert(write.getSymbol());
+  for (auto write : program.getOps<train::WriteOp>()) {
+    auto group = SymbolTable::lookupNearestSymbolFrom<train::GroupOp>(
+        program, write.getSymbolAttr());
+    if (!group)
+      names.insert(write.getSymbol());
+    else
+      for (auto member : group.getMembers().getAsRange<FlatSymbolRefAttr>())
+        names.insert(member.getValue());
+  }
   return names;
 }
 

@@ -164,6 +164,9 @@ LogicalResult BufferOp::verify() {
     return emitOpError()
            << "expected an offset that is a multiple of 64, but got "
            << getOffsetBytes();
+  if (getVariable() && getSpans()) // buffer_c3
+    return emitOpError() << "expected one variable or a range of them, but got "
+                            "both";
   return success();
 }
 

@@ -128,17 +128,24 @@ def Plan_ArenaOp : Plan_Op<"arena", [Symbol]> {
 def Plan_BufferOp : Plan_Op<"buffer", [Symbol, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "A place in an arena";
   let description = [{
-    `variable` names the parameter, state or input it stores; transient buffers have none.
+    `variable` names the parameter, state or input it stores. A buffer that `spans`
+    variables is the range in which they lie, so that one launch can take them all.
+    Transient buffers have neither.
     (C1) a multiple of 64 inside the arena. (C2) the type is a static memref with identity layout.
+    (C3) not both `variable` and `spans`.
 
     ```mlir
     plan.buffer @b0 in @cpu 128 : memref<8xf32> {variable = "wte"}
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefAttr:$arena, I64Attr:$offset_bytes,
-    TypeAttr:$type, OptionalAttr<StrAttr>:$variable);
+    TypeAttr:$type, OptionalAttr<StrAttr>:$variable, OptionalAttr<StrArrayAttr>:$spans);
   let assemblyFormat = "$sym_name `in` $arena $offset_bytes `:` $type attr-dict";
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Whether it lives inside one program only.
+    bool isTransient() { return !getVariable() && !getSpans(); }
+  }];
 }
 
 def Plan_CopyOp : Plan_Op<"copy", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {

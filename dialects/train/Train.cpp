@@ -36,6 +36,8 @@ RankedTensorType lookupVariableType(SymbolTableCollection &tables,
     return parameter.getTensorType();
   if (auto state = dyn_cast_or_null<StateOp>(op))
     return state.getTensorType();
+  if (auto group = dyn_cast_or_null<GroupOp>(op))
+    return group.getTensorType();
   return {};
 }
 
@@ -86,13 +88,68 @@ LogicalResult StateOp::verifySymbolUses(SymbolTableCollection &tables) {
   return success();
 }
 
+RankedTensorType GroupOp::getTensorType() {
+  return dyn_cast<RankedTensorType>(getType());
+}
+
+int64_t GroupOp::getExtent(RankedTensorType member) {
+  return llvm::alignTo(member.getNumElements(), 64);
+}
+
+LogicalResult GroupOp::verifySymbolUses(SymbolTableCollection &tables) {
+  RankedTensorType type = getTensorType();
+  if (!type || !type.hasStaticShape() || type.getRank() != 1) // group_c2
+    return emitOpError()
+           << "expected a static tensor type of one dimension, but got "
+           << getType();
+  int64_t needed = 0;
+  llvm::SmallDenseSet<Attribute> seen;
+  std::optional<std::optional<Role>> role;
+  for (auto name : getMembers().getAsRange<FlatSymbolRefAttr>()) {
+    Operation *member = tables.lookupNearestSymbolFrom(*this, name);
+    auto state = dyn_cast_or_null<StateOp>(member);
+    std::optional<Role> own;
+    if (state)
+      own = state.getRole();
+    if (!state && !isa_and_present<ParameterOp>(member)) // group_c1
+      return emitOpError()
+             << "expected " << name
+             << " to be a train.parameter or train.state, but it is not";
+    if (!seen.insert(name).second || (role && *role != own))
+      return emitOpError()
+             << "expected distinct members that are all parameters or all "
+                "states of one role, but got "
+             << name << " as well";
+    role = own;
+    RankedTensorType memberType = lookupVariableType(tables, *this, name);
+    if (memberType.getElementType() != type.getElementType())
+      return emitOpError() << "expected members of element type "
+                           << type.getElementType() << ", but got "
+                           << memberType << " of " << name;
+    needed += getExtent(memberType);
+  }
+  if (seen.empty() || type.getNumElements() < needed) // group_c2
+    return emitOpError() << "expected members, and at least " << needed
+                         << " elements for them, but got "
+                         << getMembers().size() << " and "
+                         << type.getNumElements();
+  for (auto other : (*this)->getBlock()->getOps<GroupOp>()) // group_c3
+    for (Attribute name : other.getMembers())
+      if (other != *this && seen.contains(name))
+        return emitOpError()
+               << "expected a variable in one group, but got " << name
+               << " in @" << other.getSymName() << " as well";
+  return success();
+}
+
 static LogicalResult verifyAccess(Operation *op, SymbolTableCollection &tables,
                                   FlatSymbolRefAttr symbol, Type type) {
   RankedTensorType variable = lookupVariableType(tables, op, symbol);
   if (!variable) // read_c1, write_c1
     return op->emitOpError()
            << "expected " << symbol
-           << " to be a train.parameter or train.state, but it is not";
+           << " to be a train.parameter, train.state or train.group, but it is "
+              "not";
   if (variable != type)
     return op->emitOpError() << "expected type " << variable << " of " << symbol
                              << ", but got " << type;

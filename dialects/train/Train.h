@@ -25,8 +25,8 @@ inline constexpr llvm::StringLiteral kControlRandom = "control.random";
 inline constexpr llvm::StringLiteral kControlMicroBatch = "control.micro_batch";
 inline constexpr llvm::StringLiteral kControlPosition = "control.position";
 
-/// The train.parameter or train.state of that name around `from`; its type, or
-/// null where there is none.
+/// The train.parameter, train.state or train.group of that name around `from`;
+/// its type, or null where there is none.
 mlir::RankedTensorType lookupVariableType(mlir::SymbolTableCollection &tables,
                                           mlir::Operation *from,
                                           mlir::FlatSymbolRefAttr symbol);

@@ -17,7 +17,7 @@ def Train_Dialect : Dialect {
   let description = [{
     `train` says what makes a computation training. Storage that outlives a
     program is a module-level symbol (`train.parameter`, `train.state`); programs
-    read and write it as tensors. A recipe becomes one `train.step`; the
+    read and write it as tensors, one by one or, in a `train.group`, many as one. A recipe becomes one `train.step`; the
     objective, autodiff and optimizer stages turn it into programs.
 
     Module attributes set by the recipe stage: `train.name`, `train.recipe` (text),

@@ -68,11 +68,40 @@ def Train_StateOp : Train_Op<"state", [Symbol, DeclareOpInterfaceMethods<SymbolU
   }];
 }
 
+def Train_GroupOp : Train_Op<"group", [Symbol, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Variables that lie one behind another and are used as one tensor";
+  let description = [{
+    Programs read and write the members together under the group's name, as one flat
+    tensor: each member, in order, starts at the next multiple of 64 elements. So
+    tensors of any shapes can be swept by one kernel, and groups of equal members have
+    equal positions whatever their element types.
+
+    Elements behind a member's last, up to the next member, belong to nobody: they
+    start as 0, and only a write of the whole group changes them. A computation that
+    mixes elements is therefore right only on a group that is never written whole.
+    A program uses a variable by its own name or in its group, not both.
+    (C1) members are distinct train.parameters, or train.states of one role, of the
+    group's element type. (C2) the type is a static tensor of one dimension, long enough
+    for the members. (C3) a variable is in at most one group.
+
+    ```mlir
+    train.group @decayed [@wte, @wpe] : tensor<448xf32>
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefArrayAttr:$members, TypeAttr:$type);
+  let assemblyFormat = "$sym_name $members `:` $type attr-dict";
+  let extraClassDeclaration = [{
+    ::mlir::RankedTensorType getTensorType();
+    /// Elements of a group that a member takes, those behind its last included.
+    static int64_t getExtent(::mlir::RankedTensorType member);
+  }];
+}
+
 def Train_ReadOp : Train_Op<"read", [MemoryEffects<[MemRead]>, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
-  let summary = "Value of a parameter or state";
+  let summary = "Value of a parameter, state or group";
   let description = [{
     The value before any `train.write` that follows in the program.
-    (C1) the symbol is a train.parameter or train.state of the result's type.
+    (C1) the symbol is a train.parameter, train.state or train.group of the result's type.
 
     ```mlir
     %w = train.read @wte : tensor<50x8xf32>
@@ -84,9 +113,9 @@ def Train_ReadOp : Train_Op<"read", [MemoryEffects<[MemRead]>, DeclareOpInterfac
 }
 
 def Train_WriteOp : Train_Op<"write", [MemoryEffects<[MemWrite]>, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
-  let summary = "Sets a parameter or state";
+  let summary = "Sets a parameter, state or group";
   let description = [{
-    (C1) the symbol is a train.parameter or train.state of the value's type.
+    (C1) the symbol is a train.parameter, train.state or train.group of the value's type.
 
     ```mlir
     train.write %w2, @wte : tensor<50x8xf32>

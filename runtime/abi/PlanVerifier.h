@@ -19,8 +19,10 @@ namespace trainc::abi {
 
 /// Plan.schema_version that this code reads and writes.
 inline constexpr uint32_t schemaVersion = 1;
+/// Bit of Plan.feature_bits: buffers that span variables.
+inline constexpr uint64_t featureSpans = 1;
 /// Bits of Plan.feature_bits that this code understands.
-inline constexpr uint64_t knownFeatureBits = 0;
+inline constexpr uint64_t knownFeatureBits = featureSpans;
 /// Put this into Plan.content_hash and Variant.code_hash while building: a
 /// default-valued field would not be stored and could not be filled in place.
 inline constexpr uint64_t hashPlaceholder = 1;

@@ -47,6 +47,11 @@ inline std::string_view text(const flatbuffers::String *string) {
                 : std::string_view();
 }
 
+/// Whether a buffer is a range of variables that have buffers of their own.
+inline bool isSpan(const Buffer &buffer) {
+  return buffer.spans() && buffer.spans()->size() != 0;
+}
+
 /// Bytes of one element; 0 for unknown types.
 uint64_t elementSize(ElementType type);
 

@@ -122,6 +122,8 @@ private:
   }
 
   Status read(const Buffer &buffer) {
+    if (isSpan(buffer))
+      return {}; // of variables that persist and are no inputs
     if (buffer.variable() == 0) {
       if (!ranges_.contains(buffer))
         return broken(
@@ -142,6 +144,11 @@ private:
   }
 
   Status write(const Buffer &buffer) {
+    if (isSpan(buffer)) {
+      for (const uint32_t variable : *buffer.spans())
+        written_[variable] = true;
+      return {};
+    }
     if (buffer.variable() == 0) {
       ranges_.write(buffer);
       return {};

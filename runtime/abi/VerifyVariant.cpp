@@ -1,10 +1,12 @@
 //===- VerifyVariant.cpp - memory and kernels of one target ---------------===//
 //
 // Proves that every buffer lies in its arena, that what persists is never
-// overwritten through another name, and that kernels start inside the code.
+// overwritten through another name (other than a range that says so), and that
+// kernels start inside the code.
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/abi/KernelAbi.h"
+#include "runtime/abi/PlanVerifier.h"
 #include "runtime/abi/VerifierDetail.h"
 #include "runtime/core/Hash.h"
 
@@ -124,12 +126,125 @@ Status verifyPlaces(const Plan &plan, const Variant &variant,
   return {};
 }
 
+uint64_t endOf(const Buffer &buffer) {
+  return buffer.offset_bytes() + buffer.size_bytes();
+}
+
+/// Ranges of variables: each holds its variables whole and in order, all of one
+/// role that persists and none an input, and overlaps no other buffer.
+class SpanVerifier {
+public:
+  SpanVerifier(const Plan &plan, const Variant &variant, std::string_view where)
+      : plan_(plan), variant_(variant), where_(where),
+        place_(plan.variables()->size()), owner_(plan.variables()->size()) {}
+
+  Status verify() {
+    for (const Buffer *buffer : *variant_.buffers())
+      if (isSpan(*buffer))
+        spans_.push_back(buffer);
+      else if (buffer->variable() != 0)
+        place_[buffer->variable() - 1] = buffer;
+    if (spans_.empty())
+      return {};
+    if ((plan_.feature_bits() & featureSpans) == 0)
+      return broken(where_,
+                    "expected feature bit {} with buffers that span variables, "
+                    "but got feature bits {:#x}",
+                    featureSpans, plan_.feature_bits());
+    std::sort(spans_.begin(), spans_.end(), before);
+    for (size_t i = 0; i != spans_.size(); ++i) {
+      if (i != 0 && spans_[i]->arena() == spans_[i - 1]->arena() &&
+          spans_[i]->offset_bytes() < endOf(*spans_[i - 1]))
+        return broken(where_,
+                      "expected ranges of variables to be disjoint, but "
+                      "got two that overlap at {}",
+                      spans_[i]->offset_bytes());
+      TRAINC_RETURN_IF_ERROR(verifyMembers(*spans_[i]));
+    }
+    for (const Buffer *buffer : *variant_.buffers())
+      if (!isSpan(*buffer))
+        TRAINC_RETURN_IF_ERROR(verifyOutsider(*buffer));
+    return {};
+  }
+
+private:
+  static bool before(const Buffer *a, const Buffer *b) {
+    if (a->arena() != b->arena())
+      return a->arena() < b->arena();
+    return a->offset_bytes() < b->offset_bytes();
+  }
+
+  Status verifyMembers(const Buffer &span) {
+    uint64_t end = span.offset_bytes();
+    Role role = Role::Unspecified;
+    for (const uint32_t index : *span.spans()) {
+      if (span.variable() != 0 || index >= place_.size() || !place_[index])
+        return broken(where_,
+                      "expected a range of variables that have buffers, and no "
+                      "variable of its own, but got variable {} in one",
+                      index);
+      const Variable &variable = *plan_.variables()->Get(index);
+      const Buffer &place = *place_[index];
+      if (place.arena() != span.arena() || place.offset_bytes() < end ||
+          endOf(place) > endOf(span) ||
+          place.element_type() != span.element_type())
+        return broken(where_,
+                      "expected variable '{}' inside the range of {} bytes at "
+                      "{} that spans it, behind the one before and of the "
+                      "range's type, but got another place or type",
+                      text(variable.name()), span.size_bytes(),
+                      span.offset_bytes());
+      if (variable.role() > Role::Optimizer ||
+          (role != Role::Unspecified && variable.role() != role))
+        return broken(where_,
+                      "expected a range of parameters, of gradients or of "
+                      "optimizer states, but got '{}' in one",
+                      text(variable.name()));
+      role = variable.role();
+      owner_[index] = &span;
+      end = endOf(place);
+    }
+    return {};
+  }
+
+  /// A buffer that is no range lies in none that does not span it.
+  Status verifyOutsider(const Buffer &buffer) {
+    // Of disjoint ranges, the last to begin before the buffer ends is the last
+    // it can overlap; if that one spans it, it lies inside and meets no other.
+    const auto next = std::partition_point(
+        spans_.begin(), spans_.end(), [&](const Buffer *span) {
+          return span->arena() < buffer.arena() ||
+                 (span->arena() == buffer.arena() &&
+                  span->offset_bytes() < endOf(buffer));
+        });
+    if (next == spans_.begin())
+      return {};
+    const Buffer &span = **std::prev(next);
+    if (span.arena() != buffer.arena() ||
+        endOf(span) <= buffer.offset_bytes() ||
+        (buffer.variable() != 0 && owner_[buffer.variable() - 1] == &span))
+      return {};
+    return broken(
+        where_,
+        "expected a range of variables to overlap only those, but got "
+        "a buffer of {} bytes at {} in one",
+        buffer.size_bytes(), buffer.offset_bytes());
+  }
+
+  const Plan &plan_;
+  const Variant &variant_;
+  std::string_view where_;
+  std::vector<const Buffer *> spans_;
+  std::vector<const Buffer *> place_, owner_; // per variable
+};
+
 /// Persistent buffers overlap nothing; transient ones may overlap each other.
 Status verifyDisjoint(const Plan &plan, const Variant &variant,
                       std::string_view where) {
   std::vector<const Buffer *> order;
   for (const Buffer *buffer : *variant.buffers())
-    order.push_back(buffer);
+    if (!isSpan(*buffer))
+      order.push_back(buffer);
   std::sort(order.begin(), order.end(), [](const Buffer *a, const Buffer *b) {
     if (a->arena() != b->arena())
       return a->arena() < b->arena();
@@ -228,6 +343,7 @@ Status detail::verifyVariant(const Plan &plan, const Variant &variant,
   }
   TRAINC_RETURN_IF_ERROR(verifyPlaces(plan, variant, where));
   TRAINC_RETURN_IF_ERROR(verifyDisjoint(plan, variant, where));
+  TRAINC_RETURN_IF_ERROR(SpanVerifier(plan, variant, where).verify());
 
   UniqueNames kernels(where, "kernel");
   for (const Kernel *kernel : *variant.kernels()) {

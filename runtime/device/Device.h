@@ -2,7 +2,8 @@
 //-*-===//
 //
 // The step loop knows devices only by this interface. Memory of variables is
-// addressable by the host; it holds its contents between programs.
+// addressable by the host; it starts as zeros, what lies between variables
+// included, and holds its contents between programs.
 //
 //===----------------------------------------------------------------------===//
 #ifndef TRAINC_RUNTIME_DEVICE_DEVICE_H

@@ -58,14 +58,17 @@ def update_text(folder, optimizer, schedule='name = "constant"\ntotal_steps = 10
     return "\n".join(lines[first:last + 1])
 
 
-def module(update, tensors, micro_batches=1):
-    """Parameters name -> shape in f32, each with its gradient as frozen parameter
-    `given.<name>`; the loss's count is `given.count`'s value."""
+def module(update, tensors, micro_batches=1, spared=()):
+    """Parameters name -> size in f32, each with its gradient as frozen parameter
+    `given.<name>`; the loss's count is `given.count`'s value. Weight decay leaves out
+    those in `spared`."""
     text = [module_header(micro_batches)]
     body, total = [], None
     for name, size in tensors.items():
         t = f"tensor<{size}xf32>"
-        text.append(f'  train.parameter @{name} constant : {t} {{external_name = "{name}"}}')
+        decay = "false" if name in spared else "true"
+        text.append(f'  train.parameter @{name} constant : {t} '
+                    f'{{decay = {decay}, external_name = "{name}"}}')
         text.append(f'  train.parameter @given.{name} constant : {t} '
                     f'{{external_name = "given.{name}", trainable = false}}')
         body += [f"    %{name} = train.read @{name} : {t}",
@@ -84,9 +87,9 @@ def module(update, tensors, micro_batches=1):
 
 
 class Run:
-    def __init__(self, folder, update, tensors, target, micro_batches=1):
+    def __init__(self, folder, update, tensors, target, micro_batches=1, spared=()):
         path = os.path.join(folder, "update.plan")
-        runtime.compile_plan(module(update, tensors, micro_batches), path, target)
+        runtime.compile_plan(module(update, tensors, micro_batches, spared), path, target)
         self.session = runtime.Session(path)
         self.session.set("control.random", (1, 0, 0))
         self.session.run("initialize")
@@ -164,6 +167,43 @@ def test_clipping(folder, target, failures):
     run.session.set("a", (0, 0))
     run.step({"a": (0.3, 0.4), "b": (0, 0)})
     failures.check(f"[{target}] below the bound", -run.session.variable("a"), (0.3, 0.4), 1e-6)
+
+
+def test_groups(folder, target, failures):
+    """One sweep over parameters of odd sizes, two weight decays, clipping: each
+    element as if its tensor were alone; the norm is that of the gradients only."""
+    sizes = {"a": 77, "b": 1, "c": 4097, "d": 64, "e": 129}
+    spared = ("b", "e")
+    rng = np.random.default_rng(11)
+    update = update_text(folder, 'name = "adamw"\nlearning_rate = 0.1\nbeta1 = 0.9\nbeta2 = 0.95\n'
+                         "epsilon = 1e-8\nweight_decay = 0.1\nclip_norm = 3.0")
+    run = Run(folder, update, sizes, target, spared=spared)
+    theta = {name: rng.standard_normal(size) for name, size in sizes.items()}
+    for name, value in theta.items():
+        run.session.set(name, value)
+        theta[name] = run.session.variable(name).astype(np.float64)
+    m = {name: np.zeros(size) for name, size in sizes.items()}
+    v = {name: np.zeros(size) for name, size in sizes.items()}
+    for step in range(1, 4):
+        gradients = {name: rng.standard_normal(size).astype(np.float32)
+                     for name, size in sizes.items()}
+        run.step(gradients)
+        norm = np.sqrt(sum(np.sum(g.astype(np.float64)**2) for g in gradients.values()))
+        failures.check(f"[{target}] groups norm {step}", run.session.variable("metric.grad_norm"),
+                       norm, 1e-7)
+        for name, g in gradients.items():
+            g = g.astype(np.float64) * min(1.0, 3.0 / (norm + 1e-6))
+            m[name] = 0.9 * m[name] + 0.1 * g
+            v[name] = 0.95 * v[name] + 0.05 * g * g
+            mean = m[name] / (1 - 0.9**step)
+            root = np.sqrt(v[name] / (1 - 0.95**step))
+            decay = 0.0 if name in spared else 0.1
+            theta[name] = theta[name] * (1 - 0.1 * decay) - 0.1 * mean / (root + 1e-8)
+            failures.check(f"[{target}] groups {name} step {step}", run.session.variable(name),
+                           theta[name], 1e-6)
+    for name in sizes:
+        failures.check(f"[{target}] groups {name}.m", run.session.variable(name + ".m"), m[name], 1e-6)
+        failures.check(f"[{target}] groups {name}.v", run.session.variable(name + ".v"), v[name], 1e-6)
 
 
 def test_schedules(folder, target, failures):
@@ -248,8 +288,8 @@ def test_start_values(folder, target, failures):
 def test():
     failures = Failures()
     for target in TARGETS:
-        for part in (test_start_values, test_micro_batches, test_clipping, test_traces,
-                     test_schedules):
+        for part in (test_start_values, test_micro_batches, test_clipping, test_groups,
+                     test_traces, test_schedules):
             with tempfile.TemporaryDirectory() as folder:
                 part(folder, target, failures)
     return failures

@@ -157,3 +157,78 @@ module {
     %r = plan.launch @neg ins(%e : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
   }
 }
+
+// -----
+
+// Members of groups come first in their segments, each at the next multiple of 64
+// elements, whatever order the module has them in; what is in no group follows. A
+// program that uses a group gets one buffer for all its members.
+// CHECK-LABEL: plan.arena @arena 2944
+// CHECK-SAME: segment_offsets = array<i64: 0, 1088, 1408, 2944,
+// CHECK-SAME: segment_sizes = array<i64: 1044, 308, 1536, 0,
+// CHECK-DAG: plan.buffer @buffer.frozen in @arena 1024 : memref<5xf32> {variable = "frozen"}
+// CHECK-DAG: plan.buffer @buffer.b in @arena 512 : memref<3xf32> {variable = "b"}
+// CHECK-DAG: plan.buffer @buffer.a in @arena 0 : memref<7x11xf32> {variable = "a"}
+// CHECK-DAG: plan.buffer @buffer.both in @arena 0 : memref<256xf32> {spans = ["a", "b"]}
+// CHECK-DAG: plan.buffer @buffer.a.m in @arena 1408 : memref<7x11xf64> {variable = "a.m"}
+// CHECK-DAG: plan.buffer @buffer.b.m in @arena 2432 : memref<3xf64> {variable = "b.m"}
+// CHECK-DAG: plan.buffer @buffer.both.m in @arena 1408 : memref<192xf64> {spans = ["a.m", "b.m"]}
+// CHECK: plan.program @initialize
+// CHECK-NEXT: plan.launch @ones ins() outs() buffers [@buffer.b]
+// CHECK-NEXT: plan.launch @zeros ins() outs() buffers [@buffer.both.m]
+// CHECK: plan.program @apply
+// CHECK-NEXT: plan.launch @scale ins() outs() buffers [@buffer.both]
+// No other buffer for members that are used in their group only.
+// CHECK-NOT: plan.buffer
+module {
+  train.parameter @frozen normal : tensor<5xf32> {trainable = false, external_name = "frozen"}
+  train.parameter @b normal : tensor<3xf32> {external_name = "b"}
+  train.parameter @a normal : tensor<7x11xf32> {external_name = "a"}
+  train.state @b.m optimizer : tensor<3xf64> {parameter = @b, external_name = "b.m"}
+  train.state @a.m optimizer : tensor<7x11xf64> {parameter = @a, external_name = "a.m"}
+  train.state @a.g gradient : tensor<7x11xf32> {parameter = @a}
+  train.group @both [@a, @b] : tensor<256xf32>
+  train.group @both.m [@a.m, @b.m] : tensor<192xf64>
+  plan.kernel @ones access [2] computes "nn.constant" {
+  ^bb0(%o: tensor<3xf32>):
+    %c = arith.constant 1.0 : f32
+    %r = linalg.fill ins(%c : f32) outs(%o : tensor<3xf32>) -> tensor<3xf32>
+    plan.return %r : tensor<3xf32>
+  }
+  plan.kernel @zeros access [2] computes "nn.constant" {
+  ^bb0(%o: tensor<192xf64>):
+    %c = arith.constant 0.0 : f64
+    %r = linalg.fill ins(%c : f64) outs(%o : tensor<192xf64>) -> tensor<192xf64>
+    plan.return %r : tensor<192xf64>
+  }
+  plan.kernel @scale access [3] computes "nn.add" {
+  ^bb0(%o: tensor<256xf32>):
+    %r = linalg.add ins(%o, %o : tensor<256xf32>, tensor<256xf32>) outs(%o : tensor<256xf32>) -> tensor<256xf32>
+    plan.return %r : tensor<256xf32>
+  }
+  plan.program @initialize [] {
+    %e = tensor.empty() : tensor<3xf32>
+    %one = plan.launch @ones ins() outs(%e : tensor<3xf32>) -> tensor<3xf32>
+    train.write %one, @b : tensor<3xf32>
+    %f = tensor.empty() : tensor<192xf64>
+    %zero = plan.launch @zeros ins() outs(%f : tensor<192xf64>) -> tensor<192xf64>
+    train.write %zero, @both.m : tensor<192xf64>
+  }
+  plan.program @apply [] {
+    %w = train.read @both : tensor<256xf32>
+    %r = plan.launch @scale ins() outs(%w : tensor<256xf32>) -> tensor<256xf32>
+    train.write %r, @both : tensor<256xf32>
+  }
+}
+
+// -----
+
+module {
+  train.parameter @a normal : tensor<8xf32> {external_name = "a"}
+  train.group @all [@a] : tensor<64xf32>
+  plan.program @apply [] {
+    %a = train.read @a : tensor<8xf32>
+    // expected-error@+1 {{expected a program to use a group whole or its members, but got both for @all}}
+    %w = train.read @all : tensor<64xf32>
+  }
+}

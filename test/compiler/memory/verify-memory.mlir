@@ -139,3 +139,61 @@ module {
     %c = arith.constant 1 : index
   }
 }
+
+// -----
+
+// A range of variables may be used beside them.
+module {
+  plan.arena @arena 256 {alignment_bytes = 64 : i64, segment_names = [], segment_offsets = array<i64>, segment_sizes = array<i64>}
+  plan.buffer @b.p in @arena 0 : memref<16xf32> {variable = "p"}
+  plan.buffer @b.q in @arena 64 : memref<8xf32> {variable = "q"}
+  plan.buffer @both in @arena 0 : memref<32xf32> {spans = ["p", "q"]}
+  plan.buffer @both.as in @arena 0 : memref<2x16xf32> {spans = ["p", "q"]}
+  plan.buffer @t in @arena 128 : memref<32xf32>
+  train.parameter @p normal : tensor<16xf32> {external_name = "p"}
+  train.parameter @q normal : tensor<8xf32> {external_name = "q"}
+  plan.program @apply [] {
+    plan.copy @both to @t
+    plan.copy @t to @both
+  }
+}
+
+// -----
+
+module {
+  plan.arena @arena 256 {alignment_bytes = 64 : i64, segment_names = [], segment_offsets = array<i64>, segment_sizes = array<i64>}
+  plan.buffer @p in @arena 0 : memref<16xf32> {variable = "p"}
+  plan.buffer @q in @arena 64 : memref<24xf32> {variable = "q"}
+  // expected-error@+1 {{expected its variables inside, in order, but 'q' is not}}
+  plan.buffer @both in @arena 0 : memref<32xf32> {spans = ["p", "q"]}
+}
+
+// -----
+
+module {
+  plan.arena @arena 256 {alignment_bytes = 64 : i64, segment_names = [], segment_offsets = array<i64>, segment_sizes = array<i64>}
+  plan.buffer @p in @arena 0 : memref<16xf32> {variable = "p"}
+  plan.buffer @q in @arena 64 : memref<8xf32> {variable = "q"}
+  // expected-error@+1 {{expected its variables inside, in order, but 'p' is not}}
+  plan.buffer @both in @arena 0 : memref<32xf32> {spans = ["q", "p"]}
+}
+
+// -----
+
+module {
+  plan.arena @arena 256 {alignment_bytes = 64 : i64, segment_names = [], segment_offsets = array<i64>, segment_sizes = array<i64>}
+  plan.buffer @p in @arena 0 : memref<16xf32> {variable = "p"}
+  plan.buffer @both in @arena 0 : memref<32xf32> {spans = ["p"]}
+  // expected-error@+1 {{expected no overlap with @both, which does not span it}}
+  plan.buffer @q in @arena 64 : memref<8xf32> {variable = "q"}
+}
+
+// -----
+
+module {
+  plan.arena @arena 256 {alignment_bytes = 64 : i64, segment_names = [], segment_offsets = array<i64>, segment_sizes = array<i64>}
+  plan.buffer @p in @arena 0 : memref<16xf32> {variable = "p"}
+  plan.buffer @both in @arena 0 : memref<32xf32> {spans = ["p"]}
+  // expected-error@+1 {{expected no overlap with @both, which does not span it}}
+  plan.buffer @t in @arena 64 : memref<8xf32>
+}

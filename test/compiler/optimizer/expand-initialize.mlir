@@ -11,7 +11,10 @@
 // CHECK-NEXT: train.write %[[U]], @u
 // CHECK-NEXT: %[[ONES:.*]] = nn.constant dense<1.000000e+00> : tensor<3xf32>
 // CHECK-NEXT: train.write %[[ONES]], @ones
-// CHECK-NEXT: %[[M:.*]] = nn.constant dense<0.000000e+00> : tensor<2x3xf32>
+// A group of states that all start as 0 is written whole.
+// CHECK-NEXT: %[[ZEROS:.*]] = nn.constant dense<0.000000e+00> : tensor<128xf32>
+// CHECK-NEXT: train.write %[[ZEROS]], @sums
+// CHECK-NEXT: %[[M:.*]] = nn.constant dense<2.000000e+00> : tensor<2x3xf32>
 // CHECK-NEXT: train.write %[[M]], @w.m
 // CHECK-NEXT: %[[POWER:.*]] = nn.constant dense<1.000000e+00> : tensor<f64>
 // CHECK-NEXT: train.write %[[POWER]], @optimizer.power
@@ -21,7 +24,12 @@
 train.parameter @w normal : tensor<2x3xf32> {scale = 0.02 : f64, external_name = "a"}
 train.parameter @u uniform : tensor<4xf64> {offset = -1.0 : f64, scale = 2.0 : f64, trainable = false, external_name = "u"}
 train.parameter @ones constant : tensor<3xf32> {offset = 1.0 : f64, external_name = "ones"}
-train.state @w.m optimizer : tensor<2x3xf32> {parameter = @w, external_name = "a.m"}
+train.state @w.m optimizer : tensor<2x3xf32> {value = 2.0 : f64, parameter = @w, external_name = "a.m"}
+train.state @w.v optimizer : tensor<2x3xf32> {parameter = @w, external_name = "a.v"}
+train.state @u.v optimizer : tensor<4xf32> {external_name = "u.v"}
+train.group @means [@w.m] : tensor<64xf32>
+train.group @sums [@w.v, @u.v] : tensor<128xf32>
+train.group @gradients [@grad.w] : tensor<64xf32>
 train.state @optimizer.power optimizer : tensor<f64> {value = 1.0 : f64, external_name = "optimizer.power"}
 train.state @loss.l.sum metric : tensor<f64>
 train.state @grad.w gradient : tensor<2x3xf32> {parameter = @w}

@@ -9,21 +9,28 @@
 // CHECK-DAG: train.state @optimizer.power optimizer : tensor<f64> {external_name = "optimizer.power", value = 1.000000e+00 : f64}
 // CHECK-DAG: train.state @w.m optimizer : tensor<2x3xf32> {external_name = "h.w.m", parameter = @w}
 // CHECK-DAG: train.state @b.m optimizer : tensor<3xf32> {external_name = "h.b.m", parameter = @b}
+// A group per weight decay, in module order; the frozen parameter is in none.
+// CHECK-DAG: train.group @sweep.0 [@w, @v] : tensor<192xf32>
+// CHECK-DAG: train.group @sweep.0.grad [@grad.w, @grad.v] : tensor<192xf32>
+// CHECK-DAG: train.group @sweep.0.m [@w.m, @v.m] : tensor<192xf32>
+// CHECK-DAG: train.group @sweep.1 [@b] : tensor<64xf32>
+// CHECK-DAG: train.group @sweep.1.grad [@grad.b] : tensor<64xf32>
+// CHECK-DAG: train.group @sweep.1.m [@b.m] : tensor<64xf32>
 // CHECK: plan.program @apply []
-// CHECK-DAG: %[[DECAY_W:.*]] = nn.constant dense<1.000000e-01> : tensor<2x3xf32>
-// CHECK-DAG: %[[DECAY_B:.*]] = nn.constant dense<0.000000e+00> : tensor<3xf32>
-// CHECK-DAG: %[[BETA_W:.*]] = nn.constant dense<5.000000e-01> : tensor<2x3xf32>
-// CHECK-DAG: %[[BETA_B:.*]] = nn.constant dense<5.000000e-01> : tensor<3xf32>
+// CHECK-DAG: %[[DECAY_W:.*]] = nn.constant dense<1.000000e-01> : tensor<192xf32>
+// CHECK-DAG: %[[DECAY_B:.*]] = nn.constant dense<0.000000e+00> : tensor<64xf32>
+// CHECK-DAG: %[[BETA_W:.*]] = nn.constant dense<5.000000e-01> : tensor<192xf32>
+// CHECK-DAG: %[[BETA_B:.*]] = nn.constant dense<5.000000e-01> : tensor<64xf32>
 // CHECK-DAG: %[[EPSILON:.*]] = nn.constant dense<9.9999999999999995E-7> : tensor<f64>
 // CHECK-DAG: %[[CLIP:.*]] = nn.constant dense<2.000000e+00> : tensor<f64>
 // CHECK-DAG: %[[ONE:.*]] = nn.constant dense<1.000000e+00> : tensor<f64>
 // The norm runs over all gradients, in f64.
-// CHECK: %[[GW:.*]] = train.read @grad.w : tensor<2x3xf32>
-// CHECK: %[[GB:.*]] = train.read @grad.b : tensor<3xf32>
+// CHECK: %[[GW:.*]] = train.read @sweep.0.grad : tensor<192xf32>
+// CHECK: %[[GB:.*]] = train.read @sweep.1.grad : tensor<64xf32>
 // CHECK: %[[GW2:.*]] = nn.mul %[[GW]], %[[GW]]
-// CHECK: %[[SW:.*]] = nn.reduce_sum %[[GW2]] [0, 1] : tensor<2x3xf32> -> tensor<f64>
+// CHECK: %[[SW:.*]] = nn.reduce_sum %[[GW2]] [0] : tensor<192xf32> -> tensor<f64>
 // CHECK: %[[GB2:.*]] = nn.mul %[[GB]], %[[GB]]
-// CHECK: %[[SB:.*]] = nn.reduce_sum %[[GB2]] [0] : tensor<3xf32> -> tensor<f64>
+// CHECK: %[[SB:.*]] = nn.reduce_sum %[[GB2]] [0] : tensor<64xf32> -> tensor<f64>
 // CHECK: %[[SQUARE:.*]] = nn.add %[[SW]], %[[SB]]
 // CHECK: %[[NORM:.*]] = nn.sqrt %[[SQUARE]]
 // CHECK: train.write %[[NORM]], @metric.grad_norm
@@ -39,32 +46,34 @@
 // CHECK: %[[POWER:.*]] = train.read @optimizer.power
 // CHECK: %[[NEW_POWER:.*]] = nn.mul %[[POWER]]
 // CHECK: train.write %[[NEW_POWER]], @optimizer.power
-// The element rule at the shape of w.
+// The element rule over the group of w and v.
 // CHECK: %[[C32:.*]] = nn.cast %[[COEFFICIENT]] : tensor<f64> -> tensor<f32>
-// CHECK: %[[CW:.*]] = nn.broadcast %[[C32]] [] : tensor<f32> -> tensor<2x3xf32>
+// CHECK: %[[CW:.*]] = nn.broadcast %[[C32]] [] : tensor<f32> -> tensor<192xf32>
 // CHECK: %[[CLIPPED:.*]] = nn.mul %[[GW]], %[[CW]]
-// CHECK: %[[W:.*]] = train.read @w
-// CHECK: %[[M:.*]] = train.read @w.m
+// CHECK: %[[W:.*]] = train.read @sweep.0 :
+// CHECK: %[[M:.*]] = train.read @sweep.0.m :
 // CHECK: %[[LR32:.*]] = nn.cast %[[LR]] : tensor<f64> -> tensor<f32>
-// CHECK: %[[LRW:.*]] = nn.broadcast %[[LR32]] [] : tensor<f32> -> tensor<2x3xf32>
+// CHECK: %[[LRW:.*]] = nn.broadcast %[[LR32]] [] : tensor<f32> -> tensor<192xf32>
 // CHECK: %[[HALF:.*]] = nn.mul %[[M]], %[[BETA_W]]
 // CHECK: %[[M2:.*]] = nn.add %[[HALF]], %[[CLIPPED]]
 // CHECK: %[[SHRINK:.*]] = nn.mul %[[W]], %[[DECAY_W]]
 // CHECK: %[[DIRECTION:.*]] = nn.add %[[M2]], %[[SHRINK]]
 // CHECK: %[[STEP:.*]] = nn.mul %[[LRW]], %[[DIRECTION]]
-// CHECK: %[[W2:.*]] = nn.sub %[[W]], %[[STEP]] : tensor<2x3xf32>
-// CHECK: train.write %[[W2]], @w
-// CHECK: train.write %[[M2]], @w.m
-// CHECK: train.read @b : tensor<3xf32>
+// CHECK: %[[W2:.*]] = nn.sub %[[W]], %[[STEP]] : tensor<192xf32>
+// CHECK: train.write %[[W2]], @sweep.0 :
+// CHECK: train.write %[[M2]], @sweep.0.m :
+// CHECK: train.read @sweep.1 : tensor<64xf32>
 // CHECK: nn.mul %{{.*}}, %[[DECAY_B]]
-// CHECK: train.write %{{.*}}, @b
-// CHECK: train.write %{{.*}}, @b.m
+// CHECK: train.write %{{.*}}, @sweep.1 :
+// CHECK: train.write %{{.*}}, @sweep.1.m :
 // CHECK-NOT: @frozen.m
 // CHECK-NOT: train.update
 module @adam {
   train.parameter @w normal : tensor<2x3xf32> {external_name = "h.w"}
   train.parameter @frozen normal : tensor<3xf32> {trainable = false, external_name = "h.frozen"}
   train.parameter @b normal : tensor<3xf32> {decay = false, external_name = "h.b"}
+  train.parameter @v normal : tensor<5x13xf32> {external_name = "h.v"}
+  train.state @grad.v gradient : tensor<5x13xf32> {parameter = @v}
   train.state @grad.w gradient : tensor<2x3xf32> {parameter = @w}
   train.state @grad.b gradient : tensor<3xf32> {parameter = @b}
   plan.program @apply [] {
@@ -95,17 +104,24 @@ module @adam {
 // -----
 
 // Without clipping the norm is measured all the same; comparisons widen too; f64
-// parameters need no casts.
+// parameters need no casts. A rule that does not look at its decay is one for all; a
+// large group is cut evenly.
 // CHECK-LABEL: module @lion
+// CHECK: train.group @sweep.0 [@w, @b, @large] : tensor<278528xf64>
+// CHECK-NOT: train.group @sweep.1
 // CHECK: train.write %{{.*}}, @metric.grad_norm
 // CHECK-NOT: nn.minimum
 // CHECK-NOT: nn.cast
-// CHECK: %[[POSITIVE:.*]] = nn.compare gt %{{.*}}, %{{.*}} : tensor<3xf64> -> tensor<3xi1>
-// CHECK: nn.select %[[POSITIVE]], %{{.*}}, %{{.*}} : tensor<3xi1>, tensor<3xf64>
-// CHECK: train.write %{{.*}}, @w
+// CHECK: %[[POSITIVE:.*]] = nn.compare gt %{{.*}}, %{{.*}} : tensor<278528xf64> -> tensor<278528xi1>
+// CHECK: nn.select %[[POSITIVE]], %{{.*}}, %{{.*}} : tensor<278528xi1>, tensor<278528xf64>
+// CHECK: train.write %{{.*}}, @sweep.0
 module @lion {
   train.parameter @w normal : tensor<3xf64> {external_name = "w"}
+  train.parameter @b normal : tensor<3xf64> {decay = false, external_name = "b"}
+  train.parameter @large normal : tensor<512x512xf64> {external_name = "large"}
   train.state @grad.w gradient : tensor<3xf64> {parameter = @w}
+  train.state @grad.b gradient : tensor<3xf64> {parameter = @b}
+  train.state @grad.large gradient : tensor<512x512xf64> {parameter = @large}
   plan.program @apply [] {
     train.update "lion" states [] scalars [] values [] schedule {
     ^bb0(%t: tensor<f64>):
@@ -121,7 +137,7 @@ module @lion {
       %step = nn.select %positive, %minus, %lr : tensor<i1>, tensor<f64>
       %new = nn.add %theta, %step : tensor<f64>
       train.yield %new : tensor<f64>
-    }
+    } {weight_decay = 0.1 : f64}
   }
 }
 

@@ -129,6 +129,12 @@ plan.arena @cpu 128 {alignment_bytes = 64 : i64, segment_names = [], segment_off
 plan.buffer @b in @cpu 0 : memref<4xf32, strided<[2]>>
 
 // -----
+// buffer C3
+plan.arena @cpu 128 {alignment_bytes = 64 : i64, segment_names = [], segment_offsets = array<i64>, segment_sizes = array<i64>}
+// expected-error @below {{expected one variable or a range of them, but got both}}
+plan.buffer @b in @cpu 0 : memref<4xf32> {variable = "p", spans = ["p"]}
+
+// -----
 // copy C1
 plan.arena @cpu 128 {alignment_bytes = 64 : i64, segment_names = [], segment_offsets = array<i64>, segment_sizes = array<i64>}
 plan.buffer @a in @cpu 0 : memref<4xf32>

@@ -43,9 +43,52 @@ train.state @s optimizer : tensor<8xf32>
 train.state @s metric : tensor<8xf32> {external_name = "s"}
 
 // -----
+// group C1
+// expected-error @below {{expected @p to be a train.parameter or train.state, but it is not}}
+train.group @g [@p] : tensor<64xf32>
+
+// -----
+train.parameter @p normal : tensor<8xf32> {external_name = "p"}
+// expected-error @below {{expected distinct members that are all parameters or all states of one role, but got @p as well}}
+train.group @g [@p, @p] : tensor<128xf32>
+
+// -----
+train.parameter @p normal : tensor<8xf32> {external_name = "p"}
+train.state @p.m optimizer : tensor<8xf32> {parameter = @p, external_name = "p.m"}
+// expected-error @below {{expected distinct members that are all parameters or all states of one role, but got @p.m as well}}
+train.group @g [@p, @p.m] : tensor<128xf32>
+
+// -----
+train.parameter @p normal : tensor<8xf32> {external_name = "p"}
+// expected-error @below {{expected members of element type 'f64', but got 'tensor<8xf32>' of @p}}
+train.group @g [@p] : tensor<64xf64>
+
+// -----
+// group C2
+train.parameter @p normal : tensor<8xf32> {external_name = "p"}
+// expected-error @below {{expected a static tensor type of one dimension, but got 'tensor<8x8xf32>'}}
+train.group @g [@p] : tensor<8x8xf32>
+
+// -----
+train.parameter @p normal : tensor<5x13xf32> {external_name = "p"}
+// expected-error @below {{expected members, and at least 128 elements for them, but got 1 and 65}}
+train.group @g [@p] : tensor<65xf32>
+
+// -----
+// expected-error @below {{expected members, and at least 0 elements for them, but got 0 and 64}}
+train.group @g [] : tensor<64xf32>
+
+// -----
+// group C3
+train.parameter @p normal : tensor<8xf32> {external_name = "p"}
+// expected-error @below {{expected a variable in one group, but got @p in @h as well}}
+train.group @g [@p] : tensor<64xf32>
+train.group @h [@p] : tensor<64xf32>
+
+// -----
 // read C1
 plan.program @a [] {
-  // expected-error @below {{expected @p to be a train.parameter or train.state, but it is not}}
+  // expected-error @below {{expected @p to be a train.parameter, train.state or train.group, but it is not}}
   %0 = train.read @p : tensor<8xf32>
 }
 
@@ -60,7 +103,7 @@ plan.program @a [] {
 // write C1
 plan.program @a [] {
   %0 = nn.constant dense<0.0> : tensor<8xf32>
-  // expected-error @below {{expected @p to be a train.parameter or train.state, but it is not}}
+  // expected-error @below {{expected @p to be a train.parameter, train.state or train.group, but it is not}}
   train.write %0, @p : tensor<8xf32>
 }
 

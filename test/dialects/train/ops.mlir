@@ -15,6 +15,8 @@ train.state @grad.b gradient : tensor<8xf32> {parameter = @b}
 train.state @loss metric : tensor<f64> {value = 2.0 : f64}
 // CHECK: train.state @logits output : tensor<2x4x50xf32>
 train.state @logits output : tensor<2x4x50xf32>
+// CHECK: train.group @both [@u, @b] : tensor<130xf32>
+train.group @both [@u, @b] : tensor<130xf32>
 
 // CHECK: train.step @step ["inputs", "control.random"] {
 train.step @step ["inputs", "control.random"] {
@@ -23,6 +25,10 @@ train.step @step ["inputs", "control.random"] {
   %b = train.read @b : tensor<8xf32>
   // CHECK: train.write %{{.*}}, @b : tensor<8xf32>
   train.write %b, @b : tensor<8xf32>
+  // CHECK: train.read @both : tensor<130xf32>
+  %both = train.read @both : tensor<130xf32>
+  // CHECK: train.write %{{.*}}, @both : tensor<130xf32>
+  train.write %both, @both : tensor<130xf32>
   %sum = nn.reduce_sum %b [0] : tensor<8xf32> -> tensor<f64>
   %one = nn.constant dense<1.0> : tensor<f64>
   // CHECK: train.loss "causal_lm" %{{.*}}, %{{.*}} : tensor<f64>

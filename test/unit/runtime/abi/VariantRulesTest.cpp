@@ -12,6 +12,33 @@ TEST_P(VariantRules, IsRefused) { check(); }
 static ArenaT &arena(PlanT &p) { return *p.variants[0]->arenas[0]; }
 static BufferT &weight(PlanT &p) { return bufferOf(p, "table.weight"); }
 
+/// A valid range over the first two parameters: one more than the plan has.
+static BufferT &addSpan(PlanT &p) {
+  addVariable(p, "second.weight", Role::Parameter, ElementType::F32, {weights});
+  BufferT &second = bufferOf(p, "second.weight");
+  arena(p).size_bytes += 64;
+  auto span = std::make_unique<BufferT>();
+  span->offset_bytes = arena(p).size_bytes;
+  weight(p).offset_bytes = span->offset_bytes;
+  second.offset_bytes = span->offset_bytes + 64;
+  span->element_type = ElementType::F32;
+  span->shape = {32};
+  span->size_bytes = 128;
+  span->spans = {0, variableIndex(p, "second.weight")};
+  arena(p).size_bytes += 128;
+  p.feature_bits = featureSpans;
+  p.variants[0]->buffers.push_back(std::move(span));
+  return *p.variants[0]->buffers.back();
+}
+
+TEST(Spans, AreAccepted) {
+  auto plan = makePlan();
+  addSpan(*plan);
+  const std::vector<uint8_t> bytes = serialize(*plan);
+  const Status status = verifyPlan(bytes.data(), bytes.size());
+  EXPECT_TRUE(status.ok()) << status.message();
+}
+
 static const Rule rules[] = {
     {"TargetTwice",
      [](PlanT &p) {
@@ -99,6 +126,68 @@ static const Rule rules[] = {
        arena(p).size_bytes = 8192;
      },
      "to overlap no other"},
+    {"SpanWithoutFeature",
+     [](PlanT &p) {
+       addSpan(p);
+       p.feature_bits = 0;
+     },
+     "expected feature bit 1 with buffers that span variables, but got feature "
+     "bits 0x0"},
+    {"SpanOfNoVariable", [](PlanT &p) { addSpan(p).spans[1] = 1000; },
+     "expected a range of variables that have buffers, and no variable of its "
+     "own, but got variable 1000 in one"},
+    {"SpanWithVariable",
+     [](PlanT &p) {
+       addVariable(p, "third.weight", Role::Parameter, ElementType::F32, {32});
+       const uint32_t third = variableIndex(p, "third.weight");
+       p.variants[0]->buffers.pop_back();
+       addSpan(p).variable = third + 1;
+     },
+     "and no variable of its own, but got variable 0 in one"},
+    {"SpanOutOfOrder",
+     [](PlanT &p) {
+       BufferT &span = addSpan(p);
+       std::swap(span.spans[0], span.spans[1]);
+     },
+     "expected variable 'table.weight' inside the range of 128 bytes"},
+    {"SpanTooShort",
+     [](PlanT &p) {
+       BufferT &span = addSpan(p);
+       span.shape = {18};
+       span.size_bytes = 72;
+     },
+     "expected variable 'second.weight' inside the range of 72 bytes"},
+    {"SpanOfOtherType",
+     [](PlanT &p) { addSpan(p).element_type = ElementType::I32; },
+     "of the range's type, but got another place or type"},
+    {"SpanOfTwoRoles",
+     [](PlanT &p) {
+       addSpan(p);
+       variable(p, "second.weight").role = Role::Output;
+     },
+     "expected a range of parameters, of gradients or of optimizer states, but "
+     "got 'second.weight' in one"},
+    {"SpansOverlap",
+     [](PlanT &p) {
+       auto other = std::make_unique<BufferT>(addSpan(p));
+       p.variants[0]->buffers.push_back(std::move(other));
+     },
+     "expected ranges of variables to be disjoint"},
+    {"VariableInForeignSpan", [](PlanT &p) { addSpan(p).spans.pop_back(); },
+     "expected a range of variables to overlap only those"},
+    {"TransientInSpan",
+     [](PlanT &p) {
+       const uint64_t offset_bytes = addSpan(p).offset_bytes;
+       const uint32_t buffer = addBuffer(p, ElementType::F32, {4});
+       p.variants[0]->buffers[buffer]->offset_bytes = offset_bytes + 64;
+       bufferOf(p, "second.weight").offset_bytes = offset_bytes + 64;
+       // Between the members, so that it overlaps neither.
+       p.variants[0]->buffers[buffer - 1]->size_bytes = 256;
+       p.variants[0]->buffers[buffer - 1]->shape = {64};
+       bufferOf(p, "second.weight").offset_bytes = offset_bytes + 128;
+       arena(p).size_bytes += 256;
+     },
+     "expected a range of variables to overlap only those"},
     {"KernelTwice", [](PlanT &p) { kernel(p, "reduce").name = "apply"; },
      "unique names of kernels"},
     {"KernelAbi", [](PlanT &p) { kernel(p, "apply").abi_version = 3; },
