@@ -25,10 +25,6 @@ namespace {
 /// Keeps the norm's reciprocal finite (training-semantics.md 4.6).
 constexpr double kNormEpsilon = 1e-6;
 
-/// A large group's length is a multiple of this, so that cutting it into equal
-/// pieces is easy: at most 64 KiB of f32 beyond a MiB or more.
-constexpr int64_t kLargeGroup = 1 << 18, kLargeGroupMultiple = 1 << 14;
-
 /// Parameters that one clone of the element region updates.
 struct Sweep {
   std::string name; ///< of the parameters' group; others append ".<what>"
@@ -159,8 +155,6 @@ LogicalResult UpdateExpander::formSweeps(ModuleOp module) {
       size += train::GroupOp::getExtent(parameter.getTensorType());
       members.push_back(FlatSymbolRefAttr::get(parameter.getSymNameAttr()));
     }
-    if (size >= kLargeGroup)
-      size = llvm::alignTo(size, kLargeGroupMultiple);
     sweep.type = RankedTensorType::get(size, rule.first);
     sweep.name = "sweep." + std::to_string(sweeps.size());
     if (failed(createGroup(sweep.name, members, sweep.type)) ||
