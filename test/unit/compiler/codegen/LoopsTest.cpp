@@ -291,14 +291,14 @@ TEST(Constant, IsReadFromTheArguments) {
       plan.return
     })");
   ASSERT_TRUE(kernels.ok()) << kernels.error();
-  std::vector<int64_t> x(40), out(40);
+  Buffer<int64_t> x(40), out(40);
   for (int64_t i = 0; i < 40; ++i)
-    x[i] = i * i;
+    x[size_t(i)] = i * i;
   for (int64_t constant : {int64_t(0), int64_t(-3), int64_t(1) << 40}) {
     ASSERT_TRUE(kernels.call("k", {x.data(), out.data()}, false, constant));
     for (int64_t i = 0; i < 40; ++i) {
       int64_t from = i / 8 * 8 + 7 - i % 8;
-      ASSERT_EQ(out[i], from * from + constant) << i;
+      ASSERT_EQ(out[size_t(i)], from * from + constant) << i;
     }
   }
 }

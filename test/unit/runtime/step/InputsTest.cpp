@@ -10,7 +10,7 @@ using namespace trainc::test;
 namespace {
 
 /// Fills inputs and targets with one value each.
-class Constant : public DataSource {
+class ConstantSource : public DataSource {
 public:
   int32_t inputs = 0, targets = 0;
   Status fill(uint64_t, uint32_t, std::span<const InputSlot> slots) override {
@@ -50,7 +50,7 @@ TEST(InputSet, UnitesTheProgramsInThePlansOrder) {
 TEST(InputSet, ChecksLimits) {
   const auto s = session(*makePlan());
   const InputSet set(*s, {"accumulate"});
-  Constant source;
+  ConstantSource source;
   source.inputs = vocabulary - 1;
   source.targets = ignored;
   EXPECT_TRUE(set.fill(source, 1, 0).ok());
