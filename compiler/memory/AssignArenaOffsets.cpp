@@ -1,12 +1,16 @@
 //===- AssignArenaOffsets.cpp - transient buffers share memory ------------===//
 //
-// Decides the offsets of transient buffers: greedy by size, best fit. Storages
-// of a program are placed from the largest to the smallest, each in the
-// smallest gap that fits between those already placed whose lifetimes overlap
-// its own, or behind them all (Pisarchyk and Lee, "Efficient Memory Management
-// for Deep Neural Net Inference", 2020, "Greedy by Size"). Ties go to the
-// earlier start, so the outcome depends on the program only. Programs do not
-// run at the same time: each starts at the segment's beginning.
+// Decides the offsets in the transient segment: greedy by size, best fit.
+// Storages are placed from the largest to the smallest, each in the smallest
+// gap that fits between those already placed whose lifetimes overlap its own,
+// or behind them all (Pisarchyk and Lee, "Efficient Memory Management for Deep
+// Neural Net Inference", 2020, "Greedy by Size"). Ties go to the earlier start,
+// so the outcome depends on the programs only.
+//
+// Programs do not run at the same time, so storages of different programs never
+// conflict. An output of a program lives from its first write to the program's
+// end, where the host reads it before anything else runs; several programs may
+// write the same one, in one place.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,6 +19,7 @@
 
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
+#include <limits>
 
 using namespace mlir;
 
@@ -25,56 +30,128 @@ namespace trainc::memory {
 
 namespace {
 
+/// Where a storage is alive: from one command of a program to another.
+struct Span {
+  unsigned program;
+  int begin, end;
+};
+
 /// Buffers of one place before this pass: a storage and its views.
 struct Lifetime {
   SmallVector<plan::BufferOp> buffers;
   int64_t size_bytes = 0;
-  /// First and last command of the program that touches it.
-  int begin = 0, end = 0;
+  /// One per program that touches it, in order of programs.
+  SmallVector<Span, 1> spans;
   int64_t offset_bytes = 0;
 
   bool overlaps(const Lifetime &other) const {
-    return begin <= other.end && other.begin <= end;
+    for (const Span &a : spans)
+      for (const Span &b : other.spans)
+        if (a.program == b.program && a.begin <= b.end && b.begin <= a.end)
+          return true;
+    return false;
   }
 };
 
-/// Transient storages of a program by offset, each with its lifetime.
-SmallVector<Lifetime> collectLifetimes(plan::ProgramOp program,
-                                       const SymbolTable &symbols) {
-  llvm::MapVector<int64_t, Lifetime> lifetimes;
-  auto touch = [&](Attribute name, int at) {
-    auto buffer =
-        symbols.lookup<plan::BufferOp>(cast<FlatSymbolRefAttr>(name).getAttr());
-    if (!buffer.isTransient())
-      return;
-    auto [found, isNew] = lifetimes.try_emplace(buffer.getOffsetBytes());
-    Lifetime &lifetime = found->second;
-    if (isNew)
-      lifetime.begin = at;
-    lifetime.end = at;
+/// Storages of the transient segment, in order of first use.
+class Lifetimes {
+public:
+  Lifetimes(ModuleOp module, int64_t start_bytes)
+      : symbols(module), start_bytes(start_bytes) {
+    for (auto [index, program] :
+         llvm::enumerate(module.getOps<plan::ProgramOp>()))
+      collect(program, index);
+    // An output that no program writes still has a place.
+    for (auto buffer : module.getOps<plan::BufferOp>())
+      find(buffer);
+  }
+
+  SmallVector<Lifetime> take() {
+    SmallVector<Lifetime> result;
+    for (auto &[offset, lifetime] : lifetimes)
+      result.push_back(std::move(lifetime));
+    return result;
+  }
+
+private:
+  /// The storage of a buffer; null for what lies in other segments.
+  Lifetime *find(plan::BufferOp buffer) {
+    int64_t offset_bytes = static_cast<int64_t>(buffer.getOffsetBytes());
+    if (!buffer.isTransient() && offset_bytes < start_bytes)
+      return nullptr;
+    Lifetime &lifetime = lifetimes[offset_bytes];
     lifetime.size_bytes =
         std::max(lifetime.size_bytes,
                  bufferSizeBytes(cast<MemRefType>(buffer.getType())));
     if (!llvm::is_contained(lifetime.buffers, buffer))
       lifetime.buffers.push_back(buffer);
-  };
-  for (auto [at, op] : llvm::enumerate(program.getBody().front())) {
-    if (auto launch = dyn_cast<plan::LaunchOp>(op)) {
-      for (Attribute buffer : launch.getBuffersAttr())
-        touch(buffer, at);
-    } else if (auto copy = dyn_cast<plan::CopyOp>(op)) {
-      touch(copy.getSourceAttr(), at);
-      touch(copy.getDestinationAttr(), at);
+    return &lifetime;
+  }
+
+  void touch(Attribute name, unsigned program, int at) {
+    auto buffer =
+        symbols.lookup<plan::BufferOp>(cast<FlatSymbolRefAttr>(name).getAttr());
+    Lifetime *lifetime = find(buffer);
+    if (!lifetime)
+      return;
+    if (lifetime->spans.empty() || lifetime->spans.back().program != program)
+      lifetime->spans.push_back({program, at, at});
+    lifetime->spans.back().end =
+        buffer.getVariable() ? std::numeric_limits<int>::max() : at;
+  }
+
+  void collect(plan::ProgramOp program, unsigned index) {
+    for (auto [at, op] : llvm::enumerate(program.getBody().front())) {
+      if (auto launch = dyn_cast<plan::LaunchOp>(op)) {
+        for (Attribute buffer : launch.getBuffersAttr())
+          touch(buffer, index, at);
+      } else if (auto copy = dyn_cast<plan::CopyOp>(op)) {
+        touch(copy.getSourceAttr(), index, at);
+        touch(copy.getDestinationAttr(), index, at);
+      }
     }
   }
-  SmallVector<Lifetime> result;
-  for (auto &[offset, lifetime] : lifetimes)
-    result.push_back(std::move(lifetime));
-  return result;
-}
+
+  SymbolTable symbols;
+  int64_t start_bytes;
+  /// By offset before this pass, which tells storages apart.
+  llvm::MapVector<int64_t, Lifetime> lifetimes;
+};
+
+/// Storages already placed, per program and by offset.
+class Placed {
+public:
+  explicit Placed(size_t programs) : byProgram(programs) {}
+
+  /// Those that share a program with `lifetime`, by offset.
+  ArrayRef<Lifetime *> candidates(const Lifetime &lifetime) {
+    if (lifetime.spans.size() == 1)
+      return byProgram[lifetime.spans.front().program];
+    merged.clear();
+    for (const Span &span : lifetime.spans)
+      llvm::append_range(merged, byProgram[span.program]);
+    llvm::sort(merged, before);
+    return merged;
+  }
+
+  void add(Lifetime *lifetime) {
+    for (const Span &span : lifetime->spans) {
+      std::vector<Lifetime *> &list = byProgram[span.program];
+      list.insert(llvm::upper_bound(list, lifetime, before), lifetime);
+    }
+  }
+
+private:
+  static bool before(const Lifetime *a, const Lifetime *b) {
+    return a->offset_bytes < b->offset_bytes;
+  }
+
+  std::vector<std::vector<Lifetime *>> byProgram;
+  std::vector<Lifetime *> merged;
+};
 
 /// Sets offsets relative to the segment; returns the bytes needed.
-int64_t planOffsets(MutableArrayRef<Lifetime> lifetimes) {
+int64_t planOffsets(MutableArrayRef<Lifetime> lifetimes, size_t programs) {
   SmallVector<Lifetime *> order;
   for (Lifetime &lifetime : lifetimes)
     order.push_back(&lifetime);
@@ -84,10 +161,10 @@ int64_t planOffsets(MutableArrayRef<Lifetime> lifetimes) {
   });
 
   int64_t needed_bytes = 0;
-  SmallVector<Lifetime *> placed; // by offset
+  Placed placed(programs);
   for (Lifetime *lifetime : order) {
     int64_t end_bytes = 0, best_bytes = -1, best_gap_bytes = INT64_MAX;
-    for (Lifetime *other : placed) {
+    for (Lifetime *other : placed.candidates(*lifetime)) {
       if (!lifetime->overlaps(*other))
         continue;
       int64_t gap_bytes = other->offset_bytes - end_bytes;
@@ -101,11 +178,7 @@ int64_t planOffsets(MutableArrayRef<Lifetime> lifetimes) {
     lifetime->offset_bytes = best_bytes >= 0 ? best_bytes : end_bytes;
     needed_bytes =
         std::max(needed_bytes, lifetime->offset_bytes + lifetime->size_bytes);
-    placed.insert(llvm::upper_bound(placed, lifetime,
-                                    [](const Lifetime *a, const Lifetime *b) {
-                                      return a->offset_bytes < b->offset_bytes;
-                                    }),
-                  lifetime);
+    placed.add(lifetime);
   }
   return needed_bytes;
 }
@@ -122,18 +195,12 @@ struct AssignArenaOffsets : impl::AssignArenaOffsetsBase<AssignArenaOffsets> {
     plan::ArenaOp arena = *arenas.begin();
     // The transient segment is the last one.
     int64_t start_bytes = arena.getSegmentOffsets().back();
-    int64_t needed_bytes = 0;
-    SymbolTable symbols(module);
-    // All lifetimes first: they are told apart by the offsets replaced below.
-    SmallVector<SmallVector<Lifetime>> programs;
-    for (auto program : module.getOps<plan::ProgramOp>())
-      programs.push_back(collectLifetimes(program, symbols));
-    for (SmallVector<Lifetime> &lifetimes : programs) {
-      needed_bytes = std::max(needed_bytes, planOffsets(lifetimes));
-      for (Lifetime &lifetime : lifetimes)
-        for (plan::BufferOp buffer : lifetime.buffers)
-          buffer.setOffsetBytes(start_bytes + lifetime.offset_bytes);
-    }
+    SmallVector<Lifetime> lifetimes = Lifetimes(module, start_bytes).take();
+    int64_t needed_bytes = planOffsets(
+        lifetimes, llvm::range_size(module.getOps<plan::ProgramOp>()));
+    for (Lifetime &lifetime : lifetimes)
+      for (plan::BufferOp buffer : lifetime.buffers)
+        buffer.setOffsetBytes(start_bytes + lifetime.offset_bytes);
     SmallVector<int64_t> sizes(arena.getSegmentSizes());
     sizes.back() = needed_bytes;
     arena.setSegmentSizes(sizes);

@@ -24,18 +24,9 @@ namespace trainc::memory {
 
 namespace {
 
-enum Segment {
-  Parameters,
-  Gradients,
-  Optimizer,
-  Metrics,
-  Inputs,
-  Outputs,
-  Transient
-};
+enum Segment { Parameters, Gradients, Optimizer, Metrics, Inputs, Transient };
 constexpr StringRef segmentNames[] = {"parameters", "gradients", "optimizer",
-                                      "metrics",    "inputs",    "outputs",
-                                      "transient"};
+                                      "metrics",    "inputs",    "transient"};
 
 constexpr StringLiteral arenaName = "arena";
 constexpr int64_t arenaAlignmentBytes = 4096;
@@ -49,7 +40,8 @@ Segment segmentOf(train::Role role) {
   case train::Role::Metric:
     return Metrics;
   case train::Role::Output:
-    return Outputs;
+    // Lives no longer than until the host has read it.
+    return Transient;
   }
   llvm_unreachable("every role is listed");
 }
@@ -73,7 +65,7 @@ private:
 
   ModuleOp module;
   Storages storages;
-  /// Of each storage; transient ones come after all variables.
+  /// Of each storage; those of no variable come after all variables.
   std::vector<Segment> segments;
   /// Of members: their group's storage, and their first element in it.
   DenseMap<unsigned, std::pair<unsigned, int64_t>> placeInGroup;

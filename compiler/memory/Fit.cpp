@@ -10,6 +10,7 @@
 #include "dialects/plan/Plan.h"
 #include "dialects/train/Train.h"
 
+#include "llvm/Support/MathExtras.h"
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -70,6 +71,15 @@ FailureOr<FitReport> computeFit(ModuleOp module) {
   return report;
 }
 
+int64_t FitReport::predictedBytes() const {
+  // The runtime keeps the scratch of threads on pages of their own.
+  constexpr int64_t kPageBytes = 4096;
+  return arena_bytes +
+         threads * static_cast<int64_t>(
+                       llvm::alignTo(scratch_bytes_per_thread, kPageBytes)) +
+         overhead_bytes;
+}
+
 std::string fitTable(const FitReport &report) {
   std::string table;
   auto bytes = [&](const char *name, int64_t size_bytes) {
@@ -84,6 +94,11 @@ std::string fitTable(const FitReport &report) {
   bytes("workspace", report.workspace_bytes);
   bytes("arena", report.arena_bytes);
   bytes("scratch per thread", report.scratch_bytes_per_thread);
+  bytes("overhead", report.overhead_bytes);
+  bytes(fmt::format("process of {} thread{}", report.threads,
+                    report.threads == 1 ? "" : "s")
+            .c_str(),
+        report.predictedBytes());
   table += fmt::format("{:<26}{:>16.0f} ({:.3f} GFLOP)\n", "flops per step",
                        report.flops_per_step, report.flops_per_step / 1e9);
   return table;
@@ -94,6 +109,9 @@ std::string fitJson(const FitReport &report) {
   json["parameters"] = report.parameters;
   json["arena_bytes"] = report.arena_bytes;
   json["scratch_bytes_per_thread"] = report.scratch_bytes_per_thread;
+  json["threads"] = report.threads;
+  json["overhead_bytes"] = report.overhead_bytes;
+  json["predicted_bytes"] = report.predictedBytes();
   json["bytes"] = {{"parameters", report.parameters_bytes},
                    {"gradients", report.gradients_bytes},
                    {"optimizer", report.optimizer_bytes},

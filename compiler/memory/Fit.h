@@ -23,10 +23,19 @@ struct FitReport {
   int64_t parameters_bytes = 0;
   int64_t gradients_bytes = 0;
   int64_t optimizer_bytes = 0;
-  int64_t activations_bytes = 0; ///< transient buffers of the largest program
-  int64_t workspace_bytes = 0;   ///< inputs, outputs, metrics and alignment
+  /// Transient buffers and outputs of the program that needs most.
+  int64_t activations_bytes = 0;
+  int64_t workspace_bytes = 0; ///< inputs, metrics and alignment
+  /// Threads of the run, and what its process takes besides: said by whoever
+  /// knows the runtime.
+  int64_t threads = 1;
+  int64_t overhead_bytes = 0;
   /// Of one step: micro-batches times (count + accumulate), and apply.
   double flops_per_step = 0;
+
+  /// What the process will take at most: arena, scratch of all threads in whole
+  /// pages, and the overhead. A run compares its peak with it.
+  int64_t predictedBytes() const;
 };
 
 /// Fails with a diagnostic when `module` has no arena.
@@ -36,8 +45,8 @@ llvm::FailureOr<FitReport> computeFit(mlir::ModuleOp module);
 std::string fitTable(const FitReport &report);
 
 /// The object of `fit --json`: parameters, arena_bytes,
-/// scratch_bytes_per_thread, bytes {parameters, gradients, optimizer,
-/// activations, workspace}, flops_per_step.
+/// scratch_bytes_per_thread, threads, overhead_bytes, predicted_bytes, bytes
+/// {parameters, gradients, optimizer, activations, workspace}, flops_per_step.
 std::string fitJson(const FitReport &report);
 
 } // namespace trainc::memory

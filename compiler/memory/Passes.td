@@ -38,8 +38,9 @@ def AssignBuffers : Pass<"trainc-assign-buffers", "::mlir::ModuleOp"> {
 def AssignArenaOffsets : Pass<"trainc-assign-arena-offsets", "::mlir::ModuleOp"> {
   let summary = "Lets transient buffers share memory by their lifetimes";
   let description = [{
-    Greedy by size with best fit over lifetimes, per program; programs share the
-    transient segment, which is as large as the largest needs.
+    Greedy by size with best fit over lifetimes; programs share the transient
+    segment, which is as large as the largest needs. Outputs lie there, too: alive
+    from their first write to the end of each program that writes them.
   }];
   let dependentDialects = ["::trainc::plan::PlanDialect"];
 }
@@ -47,10 +48,12 @@ def AssignArenaOffsets : Pass<"trainc-assign-arena-offsets", "::mlir::ModuleOp">
 def VerifyMemoryContract : Pass<"trainc-verify-memory", "::mlir::ModuleOp"> {
   let summary = "Proves what the memory stage promises";
   let description = [{
-    No tensors in kernels and programs; every variable has one place, disjoint from
-    all others; a buffer that spans variables holds them whole, in order, and
-    overlaps nothing else; no launch writes what another of its buffers overlaps; every read of
-    a transient buffer sees what was written to it.
+    No tensors in kernels and programs; every variable has one place, and what keeps
+    its contents between programs (all but outputs) is disjoint from all others; a
+    buffer that spans variables holds them whole, in order, and overlaps nothing
+    else; no launch writes what another of its buffers overlaps; every read of a
+    transient buffer sees what was written to it; outputs are whole at the end of a
+    program that writes them.
   }];
 }
 

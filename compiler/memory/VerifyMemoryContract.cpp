@@ -10,7 +10,9 @@
 #include "compiler/support/BufferSize.h"
 #include "dialects/train/Train.h"
 
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 #include <map>
 
 using namespace mlir;
@@ -55,24 +57,31 @@ LogicalResult verifyNoTensors(Operation *root) {
   return failure(result.wasInterrupted());
 }
 
-/// Which ranges of the transient segment hold what the program wrote there: a
-/// range counts whole, and until something else overlaps it.
+/// Which ranges hold what the program wrote there: a range counts whole, until
+/// something else overlaps it, and for the variable (or none) it was written
+/// as.
 class WrittenRanges {
 public:
   bool contains(plan::BufferOp buffer) const {
     auto found = ranges.find(beginOf(buffer));
-    return found != ranges.end() && found->second == endOf(buffer);
+    return found != ranges.end() && found->second.end == endOf(buffer) &&
+           found->second.variable == buffer.getVariable();
   }
   void write(plan::BufferOp buffer) {
     auto first = ranges.lower_bound(beginOf(buffer));
-    if (first != ranges.begin() && std::prev(first)->second > beginOf(buffer))
+    if (first != ranges.begin() &&
+        std::prev(first)->second.end > beginOf(buffer))
       --first;
     ranges.erase(first, ranges.lower_bound(endOf(buffer)));
-    ranges[beginOf(buffer)] = endOf(buffer);
+    ranges[beginOf(buffer)] = {endOf(buffer), buffer.getVariable()};
   }
 
 private:
-  std::map<int64_t, int64_t> ranges; // begin to end, disjoint
+  struct Range {
+    int64_t end;
+    std::optional<StringRef> variable;
+  };
+  std::map<int64_t, Range> ranges; // by begin, disjoint
 };
 
 struct VerifyMemoryContract
@@ -80,6 +89,10 @@ struct VerifyMemoryContract
   void runOnOperation() override {
     ModuleOp module = getOperation();
     SymbolTable symbols(module);
+    outputs.clear();
+    for (auto state : module.getOps<train::StateOp>())
+      if (state.getRole() == train::Role::Output)
+        outputs.insert(state.getSymName());
     if (failed(verifyPlaces(module)))
       return signalPassFailure();
     for (auto kernel : module.getOps<plan::KernelOp>())
@@ -93,7 +106,18 @@ struct VerifyMemoryContract
   }
 
 private:
-  /// Every variable has one place, and nothing else overlaps it.
+  /// Names of outputs: what they hold ends where the next program begins.
+  llvm::StringSet<> outputs;
+
+  bool isOutput(plan::BufferOp buffer) const {
+    return buffer.getVariable() && outputs.contains(*buffer.getVariable());
+  }
+  /// Holds its contents between programs.
+  bool isPersistent(plan::BufferOp buffer) const {
+    return !buffer.isTransient() && !isOutput(buffer);
+  }
+
+  /// Every variable has one place, and nothing else overlaps a persistent one.
   LogicalResult verifyPlaces(ModuleOp module) {
     SmallVector<plan::BufferOp> order(module.getOps<plan::BufferOp>());
     llvm::StringMap<plan::BufferOp> places;
@@ -127,7 +151,7 @@ private:
     for (plan::BufferOp buffer : order) {
       if (buffer.getSpans())
         continue;
-      plan::BufferOp rival = buffer.getVariable() ? furthest : variable;
+      plan::BufferOp rival = isPersistent(buffer) ? furthest : variable;
       if (rival && beginOf(buffer) < endOf(rival) &&
           rival.getVariableAttr() != buffer.getVariableAttr())
         return buffer.emitOpError()
@@ -136,7 +160,7 @@ private:
                << rival.getSymName();
       if (!furthest || endOf(buffer) > endOf(furthest))
         furthest = buffer;
-      if (buffer.getVariable() &&
+      if (isPersistent(buffer) &&
           (!variable || endOf(buffer) > endOf(variable)))
         variable = buffer;
     }
@@ -181,18 +205,21 @@ private:
       return program.emitOpError() << "expected no arguments after the memory "
                                       "stage, but got some";
     WrittenRanges written;
+    llvm::MapVector<StringRef, plan::BufferOp> writtenOutputs;
     for (Operation &op : program.getBody().front()) {
       SmallVector<plan::BufferOp> reads, writes;
       if (failed(collect(&op, symbols, reads, writes)))
         return failure();
       for (plan::BufferOp buffer : reads)
-        if (buffer.isTransient() && !written.contains(buffer))
+        if (!isPersistent(buffer) && !written.contains(buffer))
           return op.emitOpError()
                  << "expected @" << buffer.getSymName()
                  << " to be written whole before it is read, but it was not, "
                     "or something overlapping was written after it";
       for (plan::BufferOp buffer : writes) {
-        if (buffer.isTransient())
+        if (isOutput(buffer))
+          writtenOutputs[*buffer.getVariable()] = buffer;
+        if (!isPersistent(buffer))
           written.write(buffer);
         else if (buffer.getVariable() &&
                  llvm::is_contained(
@@ -202,6 +229,12 @@ private:
                                   << *buffer.getVariable() << "'";
       }
     }
+    for (auto &[name, buffer] : writtenOutputs)
+      if (!written.contains(buffer))
+        return program.emitOpError()
+               << "expected output '" << name
+               << "' to be whole at the end, but something overlapping was "
+                  "written after it";
     return success();
   }
 

@@ -1,8 +1,10 @@
 //===- VerifyPrograms.cpp - what every program may do ---------------------===//
 //
 // Proves that each launch passes what its kernel was compiled for, that nothing
-// written aliases anything else of the launch, and that no program reads bytes
-// that it has not written, apart from variables and declared inputs.
+// written aliases anything else of the launch, that no program reads bytes that
+// it has not written, apart from variables and declared inputs, and that its
+// outputs are whole when it ends. Outputs share memory with transient buffers:
+// what one holds ends where the next program begins.
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/abi/VerifierDetail.h"
@@ -22,13 +24,16 @@ bool overlap(const Buffer &a, const Buffer &b) {
          b.offset_bytes() < a.offset_bytes() + a.size_bytes();
 }
 
-/// Which transient ranges hold what an earlier command of the program wrote.
-/// A range counts only whole and only until something else overlaps it.
+/// Which shared ranges hold what an earlier command of the program wrote.
+/// A range counts only whole, only until something else overlaps it, and only
+/// for the variable (or none) that it was written as.
 class WrittenRanges {
 public:
   bool contains(const Buffer &buffer) const {
     const auto found = ranges_.find({buffer.arena(), buffer.offset_bytes()});
-    return found != ranges_.end() && found->second == buffer.size_bytes();
+    return found != ranges_.end() &&
+           found->second.size_bytes == buffer.size_bytes() &&
+           found->second.variable == buffer.variable();
   }
 
   void write(const Buffer &buffer) {
@@ -39,16 +44,21 @@ public:
       // Recorded ranges are disjoint: only the last one before can reach here.
       const auto before = std::prev(first);
       if (before->first.first == buffer.arena() &&
-          before->first.second + before->second > buffer.offset_bytes())
+          before->first.second + before->second.size_bytes >
+              buffer.offset_bytes())
         first = before;
     }
     ranges_.erase(first, ranges_.lower_bound(end));
-    ranges_.emplace(begin, buffer.size_bytes());
+    ranges_.emplace(begin, Range{buffer.size_bytes(), buffer.variable()});
   }
 
 private:
   using Key = std::pair<uint32_t, uint64_t>; // arena, offset
-  std::map<Key, uint64_t> ranges_;           // to size
+  struct Range {
+    uint64_t size_bytes;
+    uint32_t variable; // index + 1; 0: transient
+  };
+  std::map<Key, Range> ranges_;
 };
 
 class ProgramVerifier {
@@ -109,6 +119,12 @@ private:
                       "expected output '{}' to be written by a command, "
                       "but got none that does",
                       text(variable.name()));
+      if (variable.role() == Role::Output &&
+          !ranges_.contains(*variant_.buffers()->Get(written_[output] - 1)))
+        return broken(where_,
+                      "expected output '{}' to be whole at the end, but got "
+                      "an overlapping write after it",
+                      text(variable.name()));
     }
     return {};
   }
@@ -121,14 +137,21 @@ private:
     return {};
   }
 
+  /// Transient buffers and outputs: what they hold is the program's own.
+  bool isShared(const Buffer &buffer) const {
+    return buffer.variable() == 0 ||
+           plan_.variables()->Get(buffer.variable() - 1)->role() ==
+               Role::Output;
+  }
+
   Status read(const Buffer &buffer) {
     if (isSpan(buffer))
       return {}; // of variables that persist and are no inputs
-    if (buffer.variable() == 0) {
+    if (isShared(buffer)) {
       if (!ranges_.contains(buffer))
         return broken(
             where(),
-            "expected a transient buffer to be written whole before "
+            "expected a transient buffer or output to be written whole before "
             "it is read, but got a read of {} bytes at {} before that "
             "or after an overlapping write",
             buffer.size_bytes(), buffer.offset_bytes());
@@ -143,23 +166,24 @@ private:
     return {};
   }
 
-  Status write(const Buffer &buffer) {
+  Status write(uint32_t index) {
+    const Buffer &buffer = *variant_.buffers()->Get(index);
     if (isSpan(buffer)) {
       for (const uint32_t variable : *buffer.spans())
-        written_[variable] = true;
+        written_[variable] = index + 1;
       return {};
     }
-    if (buffer.variable() == 0) {
+    if (isShared(buffer))
       ranges_.write(buffer);
+    if (buffer.variable() == 0)
       return {};
-    }
     const Variable &variable = *plan_.variables()->Get(buffer.variable() - 1);
     if (variable.role() == Role::Input)
       return broken(where(),
                     "expected inputs to be written by the host only, "
                     "but got a write to '{}'",
                     text(variable.name()));
-    written_[buffer.variable() - 1] = true;
+    written_[buffer.variable() - 1] = index + 1;
     return {};
   }
 
@@ -201,7 +225,7 @@ private:
         TRAINC_RETURN_IF_ERROR(read(*buffers_[i]));
     for (uint32_t i = 0; i != parameters.size(); ++i)
       if (parameters.Get(i)->access() != Access::Read)
-        TRAINC_RETURN_IF_ERROR(write(*buffers_[i]));
+        TRAINC_RETURN_IF_ERROR(write(launch.buffers()->Get(i)));
     return {};
   }
 
@@ -255,7 +279,7 @@ private:
       return broken(where(), "expected source and destination of a copy to be "
                              "disjoint, but got an overlap");
     TRAINC_RETURN_IF_ERROR(read(*source));
-    return write(*destination);
+    return write(copy.destination());
   }
 
   const Plan &plan_;
@@ -263,8 +287,9 @@ private:
   const Program &program_;
   std::string where_;
   uint32_t index_ = 0;
-  std::vector<bool> declared_, written_; // per variable
-  std::vector<const Buffer *> buffers_;  // of the launch at hand
+  std::vector<bool> declared_;    // per variable
+  std::vector<uint32_t> written_; // per variable: its buffer + 1; 0: not yet
+  std::vector<const Buffer *> buffers_; // of the launch at hand
   WrittenRanges ranges_;
 };
 

@@ -1,8 +1,8 @@
 //===- VerifyVariant.cpp - memory and kernels of one target ---------------===//
 //
-// Proves that every buffer lies in its arena, that what persists is never
-// overwritten through another name (other than a range that says so), and that
-// kernels start inside the code.
+// Proves that every buffer lies in its arena, that what keeps its contents
+// between programs is never overwritten through another name (other than a
+// range that says so), and that kernels start inside the code.
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/abi/KernelAbi.h"
@@ -238,7 +238,8 @@ private:
   std::vector<const Buffer *> place_, owner_; // per variable
 };
 
-/// Persistent buffers overlap nothing; transient ones may overlap each other.
+/// Buffers that keep their contents between programs overlap nothing; transient
+/// ones and outputs may overlap each other.
 Status verifyDisjoint(const Plan &plan, const Variant &variant,
                       std::string_view where) {
   std::vector<const Buffer *> order;
@@ -253,6 +254,10 @@ Status verifyDisjoint(const Plan &plan, const Variant &variant,
   // In order of offsets, a buffer overlaps an earlier one exactly when it
   // starts before the furthest end so far, of all buffers or of the persistent
   // ones.
+  const auto persists = [&](const Buffer *b) {
+    return b->variable() != 0 &&
+           plan.variables()->Get(b->variable() - 1)->role() != Role::Output;
+  };
   const Buffer *persistent = nullptr, *furthest = nullptr;
   const auto end = [](const Buffer *b) {
     return b->offset_bytes() + b->size_bytes();
@@ -260,9 +265,9 @@ Status verifyDisjoint(const Plan &plan, const Variant &variant,
   for (const Buffer *buffer : order) {
     if (furthest && furthest->arena() != buffer->arena())
       persistent = furthest = nullptr;
-    const Buffer *rival = buffer->variable() != 0 ? furthest : persistent;
+    const Buffer *rival = persists(buffer) ? furthest : persistent;
     if (rival && buffer->offset_bytes() < end(rival)) {
-      const Buffer *named = buffer->variable() != 0 ? buffer : rival;
+      const Buffer *named = persists(buffer) ? buffer : rival;
       return broken(
           where,
           "expected the buffer of variable '{}' to overlap no other, but "
@@ -273,8 +278,7 @@ Status verifyDisjoint(const Plan &plan, const Variant &variant,
     }
     if (!furthest || end(buffer) > end(furthest))
       furthest = buffer;
-    if (buffer->variable() != 0 &&
-        (!persistent || end(buffer) > end(persistent)))
+    if (persists(buffer) && (!persistent || end(buffer) > end(persistent)))
       persistent = buffer;
   }
   return {};

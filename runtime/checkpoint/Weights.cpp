@@ -2,6 +2,7 @@
 
 #include "runtime/checkpoint/Weights.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <fmt/format.h>
@@ -89,6 +90,24 @@ static void convert(TensorType from_type, std::span<const std::byte> from,
   }
 }
 
+/// Piece by piece: otherwise the pages of the file, of a large tensor as much
+/// as of all, would count as memory of the process beside the tensor itself.
+static void readInPieces(const SafetensorsFile &file, const TensorInfo &info,
+                         const NamedTensor &tensor) {
+  constexpr size_t kPieceElements = size_t(1) << 18;
+  const size_t from_size = tensorTypeSizeBytes(info.type);
+  const size_t to_size = tensorTypeSizeBytes(tensor.type);
+  const std::span<const std::byte> from = file.data(info);
+  const size_t count = from.size() / from_size;
+  for (size_t begin = 0; begin < count; begin += kPieceElements) {
+    const size_t elements = std::min(kPieceElements, count - begin);
+    const auto piece = from.subspan(begin * from_size, elements * from_size);
+    convert(info.type, piece, tensor.type,
+            tensor.data.subspan(begin * to_size, elements * to_size));
+    file.release(piece);
+  }
+}
+
 //===----------------------------------------------------------------------===//
 // Matching
 //===----------------------------------------------------------------------===//
@@ -142,12 +161,8 @@ Status readTensors(const SafetensorsFile &file,
           "{}: expected only tensors of the plan's model, but got '{}' of "
           "shape {}; remove it or use the matching plan",
           file.path(), info.name, formatShape(info.shape)));
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    std::span<const std::byte> source = file.data(*sources[i]);
-    convert(sources[i]->type, source, tensors[i].type, tensors[i].data);
-    // Otherwise the whole file would count as memory of the process.
-    file.release(source);
-  }
+  for (size_t i = 0; i < tensors.size(); ++i)
+    readInPieces(file, *sources[i], tensors[i]);
   return {};
 }
 

@@ -59,6 +59,10 @@ void TokenFiles::read(uint64_t begin, std::span<int32_t> out) const {
           part.wide
               ? static_cast<int32_t>(loadAt<uint32_t>(part.data, first + i))
               : loadAt<uint16_t>(part.data, first + i);
+    // Otherwise the pages of all data read so far would count as memory of the
+    // process, whose size is predicted.
+    const size_t size = part.wide ? 4 : 2;
+    part.file.release({part.data + first * size, count * size});
     out = out.subspan(count);
     begin += count;
   }

@@ -1,6 +1,8 @@
 //===- Fit.cpp - trainc fit -----------------------------------------------===//
 
 #include "compiler/memory/Fit.h"
+#include "runtime/core/ProcessMemory.h"
+#include "runtime/core/ThreadPool.h"
 #include "tools/trainc/Commands.h"
 
 #include "llvm/Support/raw_ostream.h"
@@ -14,6 +16,7 @@ struct Options {
   std::string input, target = "cpu";
   std::vector<std::string> overrides;
   bool json = false;
+  int64_t threads = 0;
   PipelineOptions pipeline;
 };
 
@@ -30,6 +33,8 @@ int fit(Options &options) {
   auto report = memory::computeFit(module.get());
   if (failed(report))
     return 1;
+  report->threads = options.threads ? options.threads : allowedCpuCount();
+  report->overhead_bytes = processOverheadBytes;
   llvm::outs() << (options.json ? memory::fitJson(*report)
                                 : memory::fitTable(*report));
   return 0;
@@ -55,6 +60,10 @@ void addFitCommand(CLI::App &app, Action &action) {
       ->add_option("--set", options->overrides,
                    "section.key=value, over the recipe")
       ->allow_extra_args(false);
+  command
+      ->add_option("--threads", options->threads,
+                   "Threads of the run (0: one per CPU of this machine)")
+      ->check(CLI::Range(0, 1024));
   command->add_flag("--json", options->json, "One JSON object");
   command->callback(
       [options, &action] { action = [options] { return fit(*options); }; });

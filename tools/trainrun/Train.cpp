@@ -343,15 +343,6 @@ Status Run::train() {
 }
 
 Status Run::writeSummary() {
-  // What the plan cannot know: the program itself, the plan's bytes, and the
-  // pages of the token files, which stay mapped.
-  uint64_t overhead = kProcessOverheadBytes + session_->plan().bytes().size();
-  for (const auto *files : {&options_.data, &options_.eval_data})
-    for (const std::string &path : *files) {
-      std::error_code error;
-      if (uint64_t size = fs::file_size(path, error); !error)
-        overhead += size;
-    }
   std::string text = fmt::format(
       R"({{
   "steps": {},
@@ -371,9 +362,10 @@ Status Run::writeSummary() {
 )",
       state_.step, state_.tokens, jsonNumber(loss_),
       eval_loss_ ? jsonNumber(*eval_loss_) : "null",
-      jsonNumber(tokens_per_second_), session_->predictedBytes() + overhead,
-      peakResidentBytes(), session_->device().arenaBytes(),
-      session_->device().scratchBytes(), overhead, jsonString(deviceName()),
+      jsonNumber(tokens_per_second_),
+      session_->predictedBytes() + processOverheadBytes, peakResidentBytes(),
+      session_->device().arenaBytes(), session_->device().scratchBytes(),
+      processOverheadBytes, jsonString(deviceName()),
       jsonString(view(session_->plan().variant().target())),
       session_->pool().threads());
   return writeWholeFile(options_.run + "/summary.json", text);

@@ -81,3 +81,62 @@ module {
     plan.launch @later ins() outs() buffers [@keep, @keep2, @keep3, @late]
   }
 }
+
+// -----
+
+// Outputs lie among the transients: alive to the end of the programs that write
+// them, so @predict may put @logits where @evaluate computes, but neither may put
+// anything over @hidden, which both write, in one place. @unused has a place, too.
+// CHECK: plan.arena @arena 832
+// CHECK-SAME: segment_offsets = array<i64: 0, 64>, segment_sizes = array<i64: 64, 768>
+// CHECK-DAG: plan.buffer @buffer.w in @arena 0 :
+// CHECK-DAG: plan.buffer @buffer.logits in @arena 64 :
+// CHECK-DAG: plan.buffer @evaluate.big in @arena 64 :
+// CHECK-DAG: plan.buffer @buffer.hidden in @arena 576 :
+// CHECK-DAG: plan.buffer @predict.early in @arena 64 :
+// CHECK-DAG: plan.buffer @evaluate.late in @arena 704 :
+// CHECK-DAG: plan.buffer @buffer.unused in @arena 64 :
+module {
+  plan.arena @arena 2176 {alignment_bytes = 64 : i64, segment_names = ["parameters", "transient"], segment_offsets = array<i64: 0, 64>, segment_sizes = array<i64: 64, 2112>}
+  plan.buffer @buffer.w in @arena 0 : memref<16xf32> {variable = "w"}
+  plan.buffer @buffer.hidden in @arena 64 : memref<32xf32> {variable = "hidden"}
+  plan.buffer @buffer.logits in @arena 192 : memref<64xf32> {variable = "logits"}
+  plan.buffer @buffer.unused in @arena 448 : memref<64xf32> {variable = "unused"}
+  plan.buffer @predict.early in @arena 704 : memref<32xf32>
+  plan.buffer @evaluate.big in @arena 832 : memref<128xf32>
+  plan.buffer @evaluate.late in @arena 1344 : memref<32xf32>
+  train.parameter @w normal : tensor<16xf32> {external_name = "w"}
+  train.state @hidden output : tensor<32xf32>
+  train.state @logits output : tensor<64xf32>
+  train.state @unused output : tensor<64xf32>
+
+  plan.kernel @first access [1, 2] computes "f" {
+  ^bb0(%x: memref<16xf32>, %o: memref<32xf32>):
+    plan.return
+  }
+  plan.kernel @same access [1, 2] computes "f" {
+  ^bb0(%x: memref<32xf32>, %o: memref<32xf32>):
+    plan.return
+  }
+  plan.kernel @head access [1, 2] computes "f" {
+  ^bb0(%x: memref<32xf32>, %o: memref<64xf32>):
+    plan.return
+  }
+  plan.kernel @spread access [1, 2] computes "f" {
+  ^bb0(%x: memref<16xf32>, %o: memref<128xf32>):
+    plan.return
+  }
+  plan.kernel @gather access [1, 2, 2] computes "f" {
+  ^bb0(%x: memref<128xf32>, %o: memref<32xf32>, %p: memref<32xf32>):
+    plan.return
+  }
+  plan.program @predict [] {
+    plan.launch @first ins() outs() buffers [@buffer.w, @predict.early]
+    plan.launch @same ins() outs() buffers [@predict.early, @buffer.hidden]
+    plan.launch @head ins() outs() buffers [@buffer.hidden, @buffer.logits]
+  }
+  plan.program @evaluate [] {
+    plan.launch @spread ins() outs() buffers [@buffer.w, @evaluate.big]
+    plan.launch @gather ins() outs() buffers [@evaluate.big, @buffer.hidden, @evaluate.late]
+  }
+}

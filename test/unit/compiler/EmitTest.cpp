@@ -110,10 +110,10 @@ TEST(EmitTest, Variant) {
 
   ASSERT_EQ(variant.arenas.size(), 1u);
   EXPECT_EQ(variant.arenas[0]->size_bytes, 896u);
-  EXPECT_EQ(variant.arenas[0]->segments.size(), 7u);
-  EXPECT_EQ(variant.arenas[0]->segments[6]->name, "transient");
-  EXPECT_EQ(variant.arenas[0]->segments[6]->offset_bytes, 704u);
-  EXPECT_EQ(variant.arenas[0]->segments[6]->size_bytes, 192u);
+  ASSERT_EQ(variant.arenas[0]->segments.size(), 6u);
+  EXPECT_EQ(variant.arenas[0]->segments[5]->name, "transient");
+  EXPECT_EQ(variant.arenas[0]->segments[5]->offset_bytes, 640u);
+  EXPECT_EQ(variant.arenas[0]->segments[5]->size_bytes, 256u);
 
   // 15 buffers, of which the variable "inputs" has two views.
   ASSERT_EQ(variant.buffers.size(), 14u);

@@ -65,9 +65,9 @@ module attributes {
     train.inputs = [{name = "inputs", source = "data", type = tensor<2x4xi32>, limit = 50 : i64, ignore = -100 : i64},
                     {name = "control.micro_batch", source = "control", type = tensor<i64>, limit = 0 : i64}]} {
   plan.arena @arena 896 {alignment_bytes = 4096 : i64,
-    segment_names = ["parameters", "gradients", "optimizer", "metrics", "inputs", "outputs", "transient"],
-    segment_offsets = array<i64: 0, 64, 128, 192, 512, 640, 704>,
-    segment_sizes = array<i64: 32, 32, 32, 264, 72, 32, 192>}
+    segment_names = ["parameters", "gradients", "optimizer", "metrics", "inputs", "transient"],
+    segment_offsets = array<i64: 0, 64, 128, 192, 512, 640>,
+    segment_sizes = array<i64: 32, 32, 32, 264, 72, 256>}
   plan.buffer @w in @arena 0 : memref<8xf32> {variable = "wte"}
   plan.buffer @g in @arena 64 : memref<8xf32> {variable = "grad.wte"}
   plan.buffer @m in @arena 128 : memref<8xf32> {variable = "wte.m"}

@@ -34,6 +34,43 @@ static const Rule rules[] = {
        program(p, "count").outputs = {variableIndex(p, "logits")};
      },
      "expected output 'logits' to be written by a command"},
+    {"OutputOverwritten",
+     [](PlanT &p) { // `logits` is copied last
+       bufferOf(p, "predictions").offset_bytes =
+           bufferOf(p, "logits").offset_bytes;
+     },
+     "expected output 'predictions' to be whole at the end"},
+    {"OutputOverwrittenInPart",
+     [](PlanT &p) {
+       BufferT &part =
+           *p.variants[0]->buffers[addBuffer(p, ElementType::F32, {1})];
+       part.offset_bytes = bufferOf(p, "logits").offset_bytes;
+       addLaunch(p, "predict", "spoil", Reduce,
+                 {{static_cast<uint32_t>(p.variants[0]->buffers.size() - 1),
+                   Access::Write}});
+     },
+     "expected output 'logits' to be whole at the end"},
+    {"OutputReadBeforeWrite",
+     [](PlanT &p) { copy(p, "predict", 1).source = bufferIndex(p, "logits"); },
+     "command 1: expected a transient buffer or output to be written whole"},
+    {"OutputOfAnotherProgram",
+     [](PlanT &p) {
+       const uint32_t copied =
+           addBuffer(p, ElementType::F32, variable(p, "logits").shape);
+       addCopy(p, "apply", bufferIndex(p, "logits"), copied);
+     },
+     "expected a transient buffer or output to be written whole before"},
+    {"OutputReadAsTransient",
+     [](PlanT &p) {
+       const uint32_t view =
+           addBuffer(p, ElementType::F32, variable(p, "logits").shape);
+       const uint32_t to =
+           addBuffer(p, ElementType::F32, variable(p, "logits").shape);
+       p.variants[0]->buffers[view]->offset_bytes =
+           bufferOf(p, "logits").offset_bytes;
+       addCopy(p, "predict", view, to);
+     },
+     "expected a transient buffer or output to be written whole before"},
     {"NoCommand",
      [](PlanT &p) { program(p, "count").commands[0]->command.Reset(); },
      "command 0: expected a launch or a copy"},
@@ -112,24 +149,27 @@ static const Rule rules[] = {
        auto &commands = program(p, "accumulate").commands;
        std::swap(commands[0], commands[1]);
      },
-     "command 0: expected a transient buffer to be written whole before"},
+     "command 0: expected a transient buffer or output to be written whole "
+     "before"},
     {"ReadOfOtherProgramsTransient",
      [](PlanT &p) {
        auto &commands = program(p, "accumulate").commands;
        commands.erase(commands.begin());
      },
-     "expected a transient buffer to be written whole before"},
+     "expected a transient buffer or output to be written whole before"},
     {"UpdateBeforeWrite",
      [](PlanT &p) {
        kernel(p, "accumulate").parameters[6]->access = Access::ReadWrite;
      },
-     "command 0: expected a transient buffer to be written whole before"},
+     "command 0: expected a transient buffer or output to be written whole "
+     "before"},
     {"CopyBeforeWrite",
      [](PlanT &p) {
        auto &commands = program(p, "predict").commands;
        std::swap(commands[0], commands[1]);
      },
-     "command 0: expected a transient buffer to be written whole before"},
+     "command 0: expected a transient buffer or output to be written whole "
+     "before"},
     {"ReadAfterOverlappingWrite",
      [](PlanT &p) {
        // Another transient over the second half of `partials`, written between
@@ -145,7 +185,8 @@ static const Rule rules[] = {
        auto &commands = program(p, "accumulate").commands;
        std::swap(commands[1], commands[2]);
      },
-     "command 2: expected a transient buffer to be written whole before"},
+     "command 2: expected a transient buffer or output to be written whole "
+     "before"},
 };
 INSTANTIATE_TEST_SUITE_P(Rules, ProgramRules, testing::ValuesIn(rules),
                          ruleName);
@@ -167,6 +208,24 @@ TEST(ProgramFlow, AcceptsTransientsThatShareMemoryInTurn) {
   auto &buffers = plan->variants[0]->buffers;
   // `staged` of "predict" over `partials` of "accumulate".
   buffers.back()->offset_bytes = buffers[partials(*plan)]->offset_bytes;
+  const std::vector<uint8_t> bytes = serialize(*plan);
+  const Status status = verifyPlan(bytes.data(), bytes.size());
+  EXPECT_TRUE(status.ok()) << status.message();
+}
+
+TEST(ProgramFlow, AcceptsOutputsInTheMemoryOfOtherPrograms) {
+  auto plan = makePlan();
+  auto &buffers = plan->variants[0]->buffers;
+  // "predict" leaves its outputs where "accumulate" keeps `partials`, and one
+  // of them where its own `staged`, read for the last time, lay.
+  bufferOf(*plan, "predictions").offset_bytes =
+      buffers[partials(*plan)]->offset_bytes;
+  addCopy(*plan, "predict", bufferIndex(*plan, "predictions"),
+          bufferIndex(*plan, "logits"));
+  auto &commands = program(*plan, "predict").commands;
+  std::swap(commands[2], commands[3]);
+  commands.pop_back();
+  bufferOf(*plan, "logits").offset_bytes = buffers.back()->offset_bytes;
   const std::vector<uint8_t> bytes = serialize(*plan);
   const Status status = verifyPlan(bytes.data(), bytes.size());
   EXPECT_TRUE(status.ok()) << status.message();

@@ -117,6 +117,11 @@ static const Rule rules[] = {
        p.variants[0]->buffers.back()->offset_bytes = weight(p).offset_bytes;
      },
      "expected the buffer of variable 'table.weight' to overlap no other"},
+    {"OutputOverPersistent",
+     [](PlanT &p) {
+       bufferOf(p, "logits").offset_bytes = weight(p).offset_bytes;
+     },
+     "expected the buffer of variable 'table.weight' to overlap no other"},
     {"LongTransientOverPersistent",
      [](PlanT &p) { // starts before several variables and covers them
        BufferT &b = *p.variants[0]->buffers.back();
