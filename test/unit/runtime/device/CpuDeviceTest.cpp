@@ -47,7 +47,7 @@ constexpr uint32_t stampCount = 1000;
 /// A plan with a program "stamp" of stampCount workgroups under a device bound.
 std::unique_ptr<trainc::abi::PlanT> stampPlan() {
   auto plan = makePlan();
-  const uint32_t stamps = addVariable(*plan, "stamps", Role::Output,
+  const uint32_t stamps = addVariable(*plan, "stamps", Role::Optimizer,
                                       ElementType::I32, {stampCount});
   const uint32_t bound =
       addVariable(*plan, "bound", Role::Optimizer, ElementType::I64, {});
