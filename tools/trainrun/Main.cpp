@@ -146,8 +146,8 @@ void CommandLine::addTrain() {
       ->type_name("RUN");
   command
       ->add_option("--steps", train_.steps,
-                   "last step, counted from the run's start; default: the "
-                   "schedule's total")
+                   "last step, counted from the run's start; 0: only save the "
+                   "start; default: the schedule's total")
       ->type_name("N");
   command
       ->add_option("--checkpoint-every", train_.checkpoint_every,

@@ -94,8 +94,8 @@ private:
   FolderLock lock_;
   MetricsFile metrics_;
   uint64_t last_step_ = 0;
-  uint64_t first_step_ = 0; ///< steps done before this process
-  uint64_t saved_step_ = 0;
+  uint64_t first_step_ = 0;            ///< steps done before this process
+  std::optional<uint64_t> saved_step_; ///< of the newest checkpoint
   double loss_ = NAN;
   std::optional<double> eval_loss_;
   double tokens_per_second_ = 0;
@@ -156,7 +156,8 @@ Status Run::restore() {
   if (!state.ok())
     return state.status();
   state_ = *state;
-  first_step_ = saved_step_ = state_.step;
+  first_step_ = state_.step;
+  saved_step_ = state_.step;
   if (!options_.order.empty() && options_.order != state_.order)
     return Status::user(fmt::format(
         "{}: expected --order {} as the run began, but got {}; leave --order "
@@ -237,7 +238,8 @@ Status Run::prepare() {
   session_ = std::move(*session);
   last_step_ =
       options_.steps.value_or(session_->plan().table().batch()->total_steps());
-  if (last_step_ == 0)
+  // 0 from the command line is a run that ends before its first step.
+  if (last_step_ == 0 && !options_.steps)
     return Status::user("expected a number of steps from the plan's schedule "
                         "or --steps, but got none; add --steps N");
   tensors_ = trainingTensors(*session_);
@@ -274,13 +276,13 @@ Status Run::save() {
 }
 
 Status Run::train() {
-  if (first_step_ >= last_step_) {
+  if (saved_step_ && first_step_ >= last_step_) {
     fmt::print("{}: nothing to do: the run is at step {} of {}; raise --steps "
                "to go on\n",
                options_.run, first_step_, last_step_);
     return {};
   }
-  if (first_step_ > 0)
+  if (saved_step_)
     fmt::print("continuing from {}\n",
                checkpointFolder(options_.run, first_step_));
   SignalScope signals;
@@ -318,6 +320,10 @@ Status Run::train() {
     if (dueEvery(options_.checkpoint_every, step))
       TRAINC_RETURN_IF_ERROR(save());
   }
+  if (last_step_ == 0 && eval_data_) {
+    TRAINC_RETURN_IF_ERROR(evaluate(eval_loss_.emplace()));
+    progress.note(fmt::format("step 0  held-out loss {:.4f}", *eval_loss_));
+  }
   tokens_per_second_ = progress.tokensPerSecond();
   progress.finish();
   if (saved_step_ != state_.step)
@@ -335,6 +341,8 @@ Status Run::train() {
                "evaluations (best {:.4f}); saved {}\n",
                state_.step, state_.evaluations_since_best,
                state_.best_eval_loss.value_or(NAN), folder);
+  } else if (last_step_ == 0) {
+    fmt::print("done: no step taken; saved {}\n", folder);
   } else {
     fmt::print("done: loss {:.4f} at step {}; saved {}\n", loss_, state_.step,
                folder);

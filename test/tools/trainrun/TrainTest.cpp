@@ -113,6 +113,33 @@ TEST_F(TrainTest, ResumedEqualsUndisturbed) {
   expectSameRun(whole, options_.run, 9);
 }
 
+TEST_F(TrainTest, NoStepsSaveTheStart) {
+  trainTo(5);
+  std::string whole = options_.run;
+  options_.run = path("start");
+  options_.eval_data = {writeTokens("held-out", tokens_)};
+  trainTo(0);
+  EXPECT_NE(output_.find("no step taken"), std::string::npos) << output_;
+  auto weight = readTensor<float>(
+      options_.run + "/checkpoint-0/model.safetensors", "model.table.weight");
+  ASSERT_EQ(weight.size(), 4u); // seed / 2 + i / 4 (kernels.c)
+  for (int i = 0; i < 4; ++i)
+    EXPECT_EQ(weight[i], 0.5f + 0.25f * i);
+  auto summary =
+      nlohmann::json::parse(readText(options_.run + "/summary.json"));
+  EXPECT_EQ(summary["steps"], 0);
+  EXPECT_TRUE(summary["loss"].is_null());
+  EXPECT_TRUE(summary["eval_loss"].get<double>() > 0);
+  EXPECT_EQ(readText(options_.run + "/metrics.jsonl"), "");
+  // Again there is nothing to do; going on gives the run's bits.
+  trainTo(0, true);
+  EXPECT_NE(output_.find("nothing to do"), std::string::npos) << output_;
+  options_.eval_data.clear();
+  trainTo(5, true);
+  EXPECT_NE(output_.find("continuing from"), std::string::npos) << output_;
+  expectSameRun(whole, options_.run, 5);
+}
+
 TEST_F(TrainTest, CrashBetweenCheckpointsLosesNothing) {
   options_.checkpoint_every = 4;
   trainTo(9);
