@@ -1,0 +1,123 @@
+"""Which kernels are measured, at which shapes, and what each must at least do.
+
+A row says what is computed, never which kernels do it: a `spec` that our worker
+(suite/ours.py) turns into a module and PyTorch's (peers/torch_worker.py) into
+tensors, and the operations and bytes that nobody can avoid. Operations count as
+two per multiply-add; bytes are those of every operand and result, once.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    group: str
+    name: str
+    spec: dict
+    flops: float
+    bytes: float
+    # "roofline": the longer of operations at the FMA peak and bytes at the
+    # bandwidth of a sweep of that size; "in place": bytes at memory's in-place speed.
+    limit: str = "roofline"
+    unit: str = "ms"  # or "GFLOP/s", "GB/s"
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Of GPT-2 124M at 4 x 256 tokens, or small and odd ones to test the benchmark."""
+
+    rows: int = 1024
+    hidden: int = 768
+    inner: int = 3072
+    vocabulary: int = 50257
+    attention: tuple = ((4, 256, 12, 64), (1, 1024, 12, 64))  # B, T, H, D
+    layers: int = 4  # linear layers, of those that gemm() lists
+    recipe: str = "gpt2-124m.toml"
+    recipe_sets: tuple = ("batch.length=256",)
+
+    @classmethod
+    def tiny(cls):
+        return cls(rows=33, hidden=24, inner=40, vocabulary=101, attention=((2, 19, 3, 8),),
+                   layers=1, recipe="tiny.toml", recipe_sets=())
+
+
+def matmul(group, name, m, n, k, transpose_lhs=False, transpose_rhs=False, epilogue=None):
+    spec = {"kind": "matmul", "m": m, "n": n, "k": k, "transpose_lhs": transpose_lhs,
+            "transpose_rhs": transpose_rhs, "epilogue": epilogue}
+    shape = f"{m}x{n}x{k} {'nt'[transpose_lhs]}{'nt'[transpose_rhs]}"
+    return Row(group, f"{name}  {shape}", spec, 2.0 * m * n * k, 4.0 * (m * k + k * n + m * n),
+               unit="GFLOP/s")
+
+
+def gemm(shapes):
+    """Forward, input gradient and weight gradient of every linear layer. Weights are
+    [in, out], the tied head's [vocabulary, hidden]."""
+    m, c, f, v = shapes.rows, shapes.hidden, shapes.inner, shapes.vocabulary
+    layers = (("qkv", c, 3 * c), ("attention output", c, c), ("ffn up", c, f), ("ffn down", f, c))
+    for name, n_in, n_out in layers[:shapes.layers]:
+        yield matmul("gemm", f"{name} forward", m, n_out, n_in)
+        yield matmul("gemm", f"{name} dX", m, n_in, n_out, transpose_rhs=True)
+        yield matmul("gemm", f"{name} dW", n_in, n_out, m, transpose_lhs=True)
+    yield matmul("gemm", "head forward", m, v, c, transpose_rhs=True)
+    yield matmul("gemm", "head dX", m, c, v)
+    yield matmul("gemm", "head dW", v, c, m, transpose_lhs=True)
+    yield matmul("gemm", "ffn up + bias + GELU", m, f, c, epilogue="bias_gelu")
+
+
+def attention(shapes):
+    """Causal. Forward is two products over the visible half, backward four more;
+    what a flash backward computes again is its own affair."""
+    for b, t, h, d in shapes.attention:
+        product = 1.0 * b * h * d * t * (t + 1)
+        size = 4.0 * b * t * h * d
+        spec = {"kind": "attention", "shape": [b, t, h, d]}
+        shape = f"{b}x{t}x{h}x{d}"
+        yield Row("attention", f"forward  {shape}", {**spec, "backward": False}, 2 * product,
+                  4 * size)
+        yield Row("attention", f"forward + backward  {shape}", {**spec, "backward": True},
+                  6 * product, 8 * size)
+
+
+def vocabulary(shapes):
+    """Projection, softmax, loss, and gradients of both operands."""
+    m, c, v = shapes.rows, shapes.hidden, shapes.vocabulary
+    yield Row("vocabulary", f"projection + cross-entropy, forward + backward  {m}x{v}x{c}",
+              {"kind": "vocabulary", "m": m, "v": v, "c": c}, 6.0 * m * v * c,
+              8.0 * (m * c + v * c))
+
+
+def norm(shapes):
+    m, c = shapes.rows, shapes.hidden
+    size = 4.0 * m * c
+    for residual in (False, True):
+        spec = {"kind": "norm", "m": m, "c": c, "residual": residual}
+        name = "residual + layer norm" if residual else "layer norm"
+        # Forward reads x (and r), writes y (and x + r); backward reads those it
+        # needs and the gradients of all that was written, and writes its own.
+        yield Row("norm", f"{name} forward  {m}x{c}", {**spec, "backward": False}, 0,
+                  size * (4 if residual else 2))
+        yield Row("norm", f"{name} forward + backward  {m}x{c}", {**spec, "backward": True}, 0,
+                  size * (8 if residual else 5))
+
+
+def optimizer(shapes):
+    """The whole update of the recipe: clipping by the global norm, AdamW. Reads
+    gradients for the norm; then w, g, m, v; writes w, m, v."""
+    spec = {"kind": "optimizer", "recipe": shapes.recipe, "sets": list(shapes.recipe_sets)}
+    count = parameter_count(shapes)
+    yield Row("optimizer", f"AdamW + clipping  {count / 1e6:.1f}M parameters", spec, 0,
+              32.0 * count, limit="in place", unit="GB/s")
+
+
+def parameter_shapes(shapes):
+    """Arguments of gpt2_torch.shapes for the recipe."""
+    return (96, 16, 32, 2) if shapes.recipe == "tiny.toml" else (50257, 1024, 768, 12)
+
+
+def parameter_count(shapes):
+    vocabulary_size, positions, c, layers = parameter_shapes(shapes)
+    return (vocabulary_size + positions) * c + layers * (12 * c * c + 13 * c) + 2 * c
+
+
+GROUPS = {"gemm": gemm, "attention": attention, "vocabulary": vocabulary, "norm": norm,
+          "optimizer": optimizer}
