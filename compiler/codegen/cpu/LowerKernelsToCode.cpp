@@ -70,8 +70,10 @@ struct LowerKernelsToCode : impl::LowerKernelsToCodeBase<LowerKernelsToCode> {
       for (size_t i = 0; i < modules.size(); ++i)
         compile(i);
     }
-    for (auto [nested, object] : llvm::zip(modules, objects))
-      if (failed(check(nested, object, shared)))
+    for (auto [i, object] : llvm::enumerate(objects))
+      if (failed(i < kernels.size()
+                     ? check(kernels[i], "kernel", object, shared)
+                     : check(modules[i], "shared function", object, shared)))
         return signalPassFailure();
 
     llvm::Expected<FlatImage> image = linkFlatImage(objects);
@@ -97,14 +99,15 @@ struct LowerKernelsToCode : impl::LowerKernelsToCodeBase<LowerKernelsToCode> {
     return llvm::to_vector(llvm::make_second_range(sizes));
   }
 
-  LogicalResult check(ModuleOp nested, const KernelObject &object,
+  LogicalResult check(Operation *op, StringRef what, const KernelObject &object,
                       const llvm::StringSet<> &shared) {
     if (object.bytes.empty())
-      return nested.emitError("expected LLVM to compile '")
-             << object.entry << "', but it did not";
+      return op->emitOpError("expected LLVM to compile ")
+             << what << " '" << object.entry << "', but it did not";
     if (llvm::Error error = checkObject(object, shared))
-      return nested.emitError("in '")
-             << object.entry << "': " << llvm::toString(std::move(error));
+      return op->emitOpError("in ")
+             << what << " '" << object.entry
+             << "': " << llvm::toString(std::move(error));
     return success();
   }
 

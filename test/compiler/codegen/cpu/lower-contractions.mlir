@@ -8,15 +8,15 @@
 // CHECK-LABEL: func.func @product
 // CHECK-NOT: linalg.
 // CHECK: memref.alloc() {alignment = 64 : i64} : memref<[[PACKED:.*]]xf32>
-// CHECK: %[[STEP:.*]] = arith.constant 304 : index
+// CHECK: %[[STEP:.*]] = arith.constant 512 : index
 // CHECK: scf.for %[[PC:.*]] = %{{.*}} to %{{.*}} step %[[STEP]]
 // CHECK: func.call @product.pack_columns.f32.3(
-// CHECK: %[[LATER:.*]] = arith.cmpi slt, %{{.*}}, %[[PC]]
+// CHECK: %[[LATER:.*]] = arith.cmpi sgt, %[[PC]], %{{.*}}
 // CHECK: func.call @product.multiply_rows.f32.8x3({{.*}}, %[[LATER]])
-func.func @product(%a: memref<16x600xf32>, %b: memref<600x96xf32>, %c: memref<16x96xf32>) {
+func.func @product(%a: memref<16x1000xf32>, %b: memref<1000x96xf32>, %c: memref<16x96xf32>) {
   %zero = arith.constant 0.0 : f32
   linalg.fill ins(%zero : f32) outs(%c : memref<16x96xf32>)
-  linalg.matmul ins(%a, %b : memref<16x600xf32>, memref<600x96xf32>) outs(%c : memref<16x96xf32>)
+  linalg.matmul ins(%a, %b : memref<16x1000xf32>, memref<1000x96xf32>) outs(%c : memref<16x96xf32>)
   return
 }
 
@@ -59,10 +59,10 @@ func.func @transposed(%a: memref<64x16xf32>, %b: memref<96x64xf32>, %c: memref<1
 // CHECK: linalg.index 0
 // CHECK: affine.apply {{.*}}%[[I]]
 // CHECK-NOT: linalg.generic
-func.func @epilogue(%a: memref<128x600xf32>, %b: memref<600x96xf32>, %c: memref<128x96xf32>, %bias: memref<96xf32>) {
+func.func @epilogue(%a: memref<128x1000xf32>, %b: memref<1000x96xf32>, %c: memref<128x96xf32>, %bias: memref<96xf32>) {
   %zero = arith.constant 0.0 : f32
   linalg.fill ins(%zero : f32) outs(%c : memref<128x96xf32>)
-  linalg.matmul ins(%a, %b : memref<128x600xf32>, memref<600x96xf32>) outs(%c : memref<128x96xf32>)
+  linalg.matmul ins(%a, %b : memref<128x1000xf32>, memref<1000x96xf32>) outs(%c : memref<128x96xf32>)
   linalg.generic {indexing_maps = [affine_map<(m, n) -> (n)>, affine_map<(m, n) -> (m, n)>], iterator_types = ["parallel", "parallel"]}
     ins(%bias : memref<96xf32>) outs(%c : memref<128x96xf32>) {
   ^bb0(%x: f32, %z: f32):
