@@ -22,6 +22,11 @@ def epilogues(m, k, n, batch=()):
     yield Case("residual", {**factors, "bias": ((n,), normal), "r": (y, normal)},
                product + bias + f"%h = nn.add %p, %v : {tensor(y)}\n%y = nn.add %h, %r : {tensor(y)}",
                y, lambda a, b, bias, r: a @ b + bias + r)
+    # A transposed left factor, as in the gradients of weights.
+    yield Case("transposed", {"a": ((*batch, k, m), normal), "b": (b, normal), "r": (y, normal)},
+               f"%p = nn.matmul %a, %b transpose_lhs : {tensor((*batch, k, m))}, {tensor(b)} -> {tensor(y)}\n"
+               f"%y = nn.add %p, %r : {tensor(y)}",
+               y, lambda a, b, r: np.swapaxes(a, -1, -2) @ b + r)
     # The product's own result leaves the group: the backward pass reads it.
     yield Case("square", factors, product + f"%y = nn.mul %p, %p : {tensor(y)}", y,
                lambda a, b: (a @ b) ** 2)
@@ -38,9 +43,10 @@ def epilogues(m, k, n, batch=()):
 
 def test():
     failures = Failures()
-    # 70 x 50 is cut into tiles of 64 x 48 and what is left of them.
+    # 70 x 50 is cut into tiles of 64 x 48 and what is left of them; a depth of 800
+    # into blocks, 300 rows into the parts that are finished at a time.
     for m, k, n, batch in [(1, 1, 1, ()), (3, 5, 7, ()), (1, 4, 9, ()), (37, 2, 17, ()),
-                           (70, 3, 50, ()), (5, 2, 3, (2,)), (1, 2, 1, (2, 3))]:
+                           (70, 3, 50, ()), (300, 800, 101, ()), (5, 2, 3, (2,)), (1, 2, 1, (2, 3))]:
         failures += [f"m={m} k={k} n={n} {batch} {f}"
                      for f in run(list(epilogues(m, k, n, batch)))]
     return failures

@@ -55,7 +55,7 @@ struct AssignScratch : impl::AssignScratchBase<AssignScratch> {
     if (!getOperation()->hasAttr(kernelModuleAttr))
       return;
     for (auto function : getOperation().getOps<func::FuncOp>())
-      if (failed(assign(function)))
+      if (!function.isDeclaration() && failed(assign(function)))
         return signalPassFailure();
   }
 

@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/cpu/Passes.h"
+#include "compiler/codegen/cpu/ProductFunction.h"
 
 #include "dialects/plan/Plan.h"
 #include "mlir/IR/Builders.h"
@@ -24,12 +25,23 @@ namespace {
 struct AttachKernelEntry : impl::AttachKernelEntryBase<AttachKernelEntry> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    // Shared functions are found in the image, but by nobody outside it.
+    bool shared = module->hasAttr(sharedModuleAttr);
+    SmallVector<LLVM::LLVMFuncOp> bodies;
+    for (auto function : module.getOps<LLVM::LLVMFuncOp>()) {
+      if (!shared && !function.isExternal()) {
+        bodies.push_back(function);
+        continue;
+      }
+      function.setVisibility_(LLVM::Visibility::Hidden);
+      function.setDsoLocal(true);
+      function.setNoUnwind(true);
+    }
     auto kernel = module->getAttrOfType<FlatSymbolRefAttr>(kernelModuleAttr);
     auto bytes = module->getAttrOfType<DenseI64ArrayAttr>(argumentBytesAttr);
     auto offsets = module->getAttrOfType<DenseI64ArrayAttr>(scratchOffsetsAttr);
     if (!kernel || !bytes || !offsets)
       return;
-    auto bodies = llvm::to_vector(module.getOps<LLVM::LLVMFuncOp>());
     if (bodies.size() != 1) {
       module.emitError("expected one function in the module of kernel '")
           << kernel.getValue() << "', but got " << bodies.size();

@@ -58,20 +58,28 @@ void addLlvmConversion(OpPassManager &kernel) {
 void buildCodegenCpuPipeline(OpPassManager &pm,
                              const CodegenCpuOptions &options) {
   pm.addPass(createOutlineKernelFunctions());
+  {
+    OpPassManager &kernel = pm.nest<ModuleOp>();
+    kernel.addNestedPass<func::FuncOp>(createForallToForLoopPass());
+    if (!options.reference) {
+      // Equal views become one value, by which a product finds its fill.
+      kernel.addNestedPass<func::FuncOp>(createCSEPass());
+      LowerContractionsOptions contractions;
+      contractions.cpu = options.cpu;
+      kernel.addPass(createLowerContractions(contractions));
+      LowerMovesOptions moves;
+      moves.cpu = options.cpu;
+      kernel.addNestedPass<func::FuncOp>(createLowerMoves(moves));
+      kernel.addNestedPass<func::FuncOp>(createAttachFastMath());
+    }
+  }
+  if (!options.reference) {
+    EmitProductFunctionsOptions functions;
+    functions.cpu = options.cpu;
+    pm.addPass(createEmitProductFunctions(functions));
+  }
   OpPassManager &kernel = pm.nest<ModuleOp>();
   OpPassManager &function = kernel.nest<func::FuncOp>();
-  function.addPass(createForallToForLoopPass());
-  if (!options.reference) {
-    // Equal views become one value, by which a product finds its fill.
-    function.addPass(createCSEPass());
-    LowerContractionsOptions contractions;
-    contractions.cpu = options.cpu;
-    function.addPass(createLowerContractions(contractions));
-    LowerMovesOptions moves;
-    moves.cpu = options.cpu;
-    function.addPass(createLowerMoves(moves));
-    function.addPass(createAttachFastMath());
-  }
   function.addPass(createLowerLinalgToLoops());
   function.addPass(createExpandMath());
   kernel.addPass(createAssignScratch());

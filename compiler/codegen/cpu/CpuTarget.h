@@ -8,6 +8,7 @@
 #ifndef TRAINC_COMPILER_CODEGEN_CPU_CPUTARGET_H
 #define TRAINC_COMPILER_CODEGEN_CPU_CPUTARGET_H
 
+#include "compiler/codegen/cpu/ProductFunction.h"
 #include "mlir/Support/LLVM.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/Error.h"
@@ -29,8 +30,9 @@ struct CpuTarget {
   std::vector<std::string> features; ///< what the runtime must check
 
   bool hasAvx512() const { return level == "x86-64-v4"; }
-  /// Width of a vector register.
-  unsigned vectorBytes() const { return hasAvx512() ? 64 : 32; }
+  VectorUnit vectorUnit() const {
+    return hasAvx512() ? VectorUnit{64, 32} : VectorUnit{32, 16};
+  }
 
   /// Errors: an unknown CPU, or one without AVX2 and FMA.
   static llvm::Expected<CpuTarget> get(llvm::StringRef cpu);

@@ -8,7 +8,7 @@
 #ifndef TRAINC_COMPILER_CODEGEN_CPU_DIRECTGEMM_H
 #define TRAINC_COMPILER_CODEGEN_CPU_DIRECTGEMM_H
 
-#include "compiler/codegen/cpu/GemmEmitter.h"
+#include "compiler/codegen/cpu/ProductLoops.h"
 
 namespace trainc::codegen {
 

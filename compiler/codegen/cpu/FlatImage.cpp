@@ -34,7 +34,7 @@ static constexpr char linkerScript[] = R"(SECTIONS {
 }
 )";
 
-Error checkObject(const KernelObject &kernel) {
+Error checkObject(const KernelObject &kernel, const StringSet<> &shared) {
   MemoryBufferRef buffer(StringRef(kernel.bytes.data(), kernel.bytes.size()),
                          kernel.entry);
   auto file = ELFObjectFile<ELF64LE>::create(buffer);
@@ -47,7 +47,8 @@ Error checkObject(const KernelObject &kernel) {
       return flags.takeError();
     if (!name)
       return name.takeError();
-    if ((*flags & SymbolRef::SF_Undefined) && !name->empty())
+    if ((*flags & SymbolRef::SF_Undefined) && !name->empty() &&
+        !shared.contains(*name))
       return createStringError(
           "expected code that calls nothing, but it needs '" + *name +
           "'; the operation that LLVM lowers to this call must be "

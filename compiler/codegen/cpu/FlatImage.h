@@ -8,6 +8,7 @@
 #define TRAINC_COMPILER_CODEGEN_CPU_FLATIMAGE_H
 
 #include "mlir/Support/LLVM.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/Error.h"
 #include <cstdint>
 #include <string>
@@ -15,7 +16,7 @@
 
 namespace trainc::codegen {
 
-/// One kernel's ELF object.
+/// ELF object of a kernel, or of a function that kernels share.
 struct KernelObject {
   std::string entry; ///< name of its entry function
   llvm::SmallVector<char, 0> bytes;
@@ -26,9 +27,11 @@ struct FlatImage {
   std::vector<uint64_t> entry_offsets; ///< one per object
 };
 
-/// Checks that an object runs wherever it is mapped. Errors: an undefined
-/// symbol, writable or thread-local data, or an address stored in data.
-llvm::Error checkObject(const KernelObject &object);
+/// Checks that an object runs wherever it is mapped, beside objects that define
+/// `shared`. Errors: another undefined symbol, writable or thread-local data,
+/// or an address stored in data.
+llvm::Error checkObject(const KernelObject &object,
+                        const llvm::StringSet<> &shared);
 
 /// Links checked objects in the order given; equal objects give equal bytes.
 /// Errors: what LLD or the file system report.

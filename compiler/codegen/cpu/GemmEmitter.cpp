@@ -1,408 +1,316 @@
 //===- GemmEmitter.cpp - the matrix product's micro-kernel ----------------===//
 //
-// Decides the product's loops: blocks of N and K whose part of B is packed into
-// column panels once, then rows of A in groups, each multiplied with every
-// panel while a tile of C stays in registers. Edges: packed lanes past N hold
-// zeros or copies, rows past M repeat the last one, and what they give is not
-// stored.
+// Decides the innermost loops of a product: groups of rows of A, each
+// multiplied with every packed panel of B while a tile of C stays in registers.
+// Memory latency is hidden by asking early: for C when its tile starts, for the
+// rows of the next group while this one is used. Columns of a transposed A are
+// far apart in memory, often at distances where cache lines displace each
+// other, so they are copied next to each other, a row of the next panels every
+// few steps of the depth. Edges: rows past M repeat the last one, and what they
+// and lanes past N give is not stored.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/cpu/GemmEmitter.h"
-
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "llvm/Support/MathExtras.h"
+#include "compiler/codegen/cpu/LoopBuilder.h"
 
 using namespace mlir;
 
 namespace trainc::codegen {
-
-/// Depth of a packed block: a panel's row group of A (8 rows) and a step of B
-/// fit L1.
-static constexpr int64_t depthBlock = 256;
-/// Largest width of a packed block, in bytes of one row: half of L2 with the
-/// depth.
-static constexpr int64_t widthBlockBytes = 2048;
-/// Row groups of a transposed A that are packed together: whole cache lines.
-static constexpr int64_t rowBlockPanels = 16;
-/// How many rows ahead packing asks for.
-static constexpr int64_t prefetchRows = 8;
-
-RegisterTile chooseRegisterTile(const VectorUnit &unit, int64_t lanes,
-                                std::optional<int64_t> m_bound,
-                                std::optional<int64_t> n_bound) {
-  // Rows for 1 to 4 vectors of columns: 24 of 32, or 12 of 16, accumulators.
-  static constexpr int64_t rows32[] = {16, 12, 8, 6}, rows16[] = {8, 6, 4, 3};
-  const int64_t *rows = unit.registers >= 32 ? rows32 : rows16;
-  RegisterTile best = {rows[2], 3};
-  double best_cost = std::numeric_limits<double>::infinity();
-  // Three vectors first: it wins ties.
-  for (int64_t vectors : {3, 4, 2, 1}) {
-    RegisterTile tile = {rows[vectors - 1], vectors};
-    if (m_bound)
-      tile.rows = std::clamp<int64_t>(*m_bound, 1, tile.rows);
-    double loads = double(tile.rows + vectors) / double(tile.rows * vectors);
-    double cost = 1 + 0.1 * loads;
-    if (n_bound && *n_bound > 0)
-      cost *=
-          double(llvm::alignTo(*n_bound, vectors * lanes)) / double(*n_bound);
-    if (m_bound && *m_bound > 0)
-      cost *= double(llvm::alignTo(*m_bound, tile.rows)) / double(*m_bound);
-    if (cost < best_cost - 1e-9) {
-      best = tile;
-      best_cost = cost;
-    }
-  }
-  return best;
-}
-
 namespace {
 
-class Emitter {
+/// Steps of the depth in one iteration.
+constexpr int64_t unroll = 4;
+/// How many iterations ahead lines of a transposed A are asked for.
+constexpr int64_t prefetchIterations = 32;
+/// The same where nothing is computed meanwhile.
+constexpr int64_t prefetchRows = 8;
+
+class RowsEmitter : LoopBuilder {
 public:
-  Emitter(ImplicitLocOpBuilder &builder, const Gemm &gemm,
-          const VectorUnit &unit)
-      : b(builder), gemm(gemm),
-        type(cast<MemRefType>(gemm.c.getType()).getElementType()),
-        lanes(unit.bytes * 8 / type.getIntOrFloatBitWidth()),
-        tile(chooseRegisterTile(unit, lanes, gemm.m.bound, gemm.n.bound)),
-        panel(tile.column_vectors * lanes) {
-    int64_t width = std::max<int64_t>(panel, widthBlockBytes * 8 /
-                                                 type.getIntOrFloatBitWidth() /
-                                                 panel * panel);
-    int64_t n = gemm.n.bound.value_or(width),
-            k = gemm.k.bound.value_or(depthBlock);
-    block_n =
-        std::min<int64_t>(width, llvm::alignTo(std::max<int64_t>(n, 1), panel));
-    block_k = std::min<int64_t>(depthBlock, std::max<int64_t>(k, 1));
-    vector = VectorType::get({lanes}, type);
+  RowsEmitter(ImplicitLocOpBuilder &builder, const ProductFunction &function,
+              int64_t lanes, ValueRange arguments)
+      : LoopBuilder(builder, function.element), lanes(lanes),
+        tile(function.tile), panel(tile.column_vectors * lanes),
+        transposed(function.transposed), panels(tile, lanes),
+        vector(vectorOf(lanes)) {
+    m = arguments[8], n = arguments[9], k = arguments[10];
+    accumulate = arguments[11];
+    a = transposed ? matrix(arguments[0], arguments[1], arguments[2], k, m)
+                   : matrix(arguments[0], arguments[1], arguments[2], m, k);
+    Value count = divide(add(n, panel - 1), panel);
+    packed = strided(arguments[3], index(0), {count, k, index(panel)},
+                     {arguments[4], index(panel), index(1)});
+    c = matrix(arguments[5], arguments[6], arguments[7], m, n);
+    if (transposed) {
+      Value group = mul(k, index(panels.width));
+      copies = strided(arguments[12], index(0),
+                       {index(2), index(panels.groups), k, index(panels.width)},
+                       {mul(group, index(panels.groups)), group,
+                        index(panels.width), index(1)});
+    }
+    zero = arith::ConstantOp::create(b, b.getZeroAttr(vector));
+    whole_depth = roundDown(k, unroll);
   }
 
   void emit() {
-    // Panels are a few rows longer than needed: at a distance of a power of two
-    // their lines would compete for the same sets of the cache.
-    auto packed_b = MemRefType::get(
-        {block_n / panel, int64_t(llvm::alignTo(block_k, lanes)) + 1, panel},
-        type);
-    b_packed = memref::AllocOp::create(b, packed_b, b.getI64IntegerAttr(64));
-    block_m = rowBlockPanels * tile.rows;
-    if (gemm.a_transposed)
-      a_packed = memref::AllocOp::create(
-          b, MemRefType::get({rowBlockPanels, block_k + 2, rowLanes()}, type),
-          b.getI64IntegerAttr(64));
-    zero = arith::ConstantOp::create(b, b.getZeroAttr(vector));
-    // A loop of one iteration is one that LLVM removes.
-    loop(gemm.n.value, block_n, [&](Value jc) {
-      n_left = sub(gemm.n.value, jc);
-      loop(gemm.k.value, block_k, [&](Value pc) {
-        Value kc = min(sub(gemm.k.value, pc), index(block_k));
-        Value nc = min(n_left, index(block_n));
-        packB(jc, pc, nc, kc);
-        if (!gemm.a_transposed)
-          return loop(gemm.m.value, tile.rows, [&](Value ic) {
-            loop(nc, panel,
-                 [&](Value jr) { microTile(ic, {}, jc, jr, pc, kc); });
-          });
-        loop(gemm.m.value, block_m, [&](Value im) {
-          Value mc = min(sub(gemm.m.value, im), index(block_m));
-          packA(im, mc, pc, kc);
-          loop(mc, tile.rows, [&](Value ir) {
-            Value q = b.createOrFold<arith::DivUIOp>(ir, index(tile.rows));
-            loop(nc, panel,
-                 [&](Value jr) { microTile(add(im, ir), q, jc, jr, pc, kc); });
-          });
-        });
+    if (transposed)
+      return emitTransposed();
+    loop(m, tile.rows, [&](Value ic) {
+      loop(n, panel, [&](Value jr) {
+        prefetchTile(ic, jr);
+        SmallVector<Value> results =
+            eitherRows(ic, [&](ArrayRef<Value> rows, bool inside) {
+              SmallVector<Value> next;
+              if (inside)
+                next = nextRows(ic, jr);
+              return depthLoop(
+                  jr,
+                  [&](int64_t i, Value k) -> Value {
+                    return memref::LoadOp::create(b, a, ValueRange{rows[i], k});
+                  },
+                  [&](Value k) {
+                    for (Value row : next)
+                      prefetch(a, {row, k});
+                  });
+            });
+        storeTile(ic, jr, results);
       });
     });
   }
 
 private:
-  // Small helpers over index arithmetic; constants fold.
-  Value index(int64_t value) {
-    return arith::ConstantIndexOp::create(b, value);
-  }
-  Value add(Value x, Value y) { return b.createOrFold<arith::AddIOp>(x, y); }
-  Value add(Value x, int64_t y) { return y == 0 ? x : add(x, index(y)); }
-  Value sub(Value x, Value y) { return b.createOrFold<arith::SubIOp>(x, y); }
-  Value min(Value x, Value y) { return b.createOrFold<arith::MinSIOp>(x, y); }
-  Value lessOrEqual(Value x, Value y) {
-    return b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::sle, x, y);
-  }
-
-  void loop(Value end, int64_t step, llvm::function_ref<void(Value)> body) {
-    auto op = scf::ForOp::create(b, index(0), end, index(step));
+  /// Builds with rows ic.., and where there are fewer, with the last repeated.
+  /// Rows at constant distances need few registers.
+  SmallVector<Value> eitherRows(
+      Value ic,
+      llvm::function_ref<SmallVector<Value>(ArrayRef<Value>, bool)> build) {
+    SmallVector<Type> types(tile.rows * tile.column_vectors, vector);
+    auto op = scf::IfOp::create(b, types, lessOrEqual(add(ic, tile.rows), m),
+                                /*withElse=*/true);
     OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPoint(op.getBody()->getTerminator());
-    body(op.getInductionVar());
-  }
-
-  void branch(Value condition, llvm::function_ref<void()> yes,
-              llvm::function_ref<void()> no = nullptr) {
-    auto op =
-        scf::IfOp::create(b, TypeRange(), condition, /*withElse=*/bool(no));
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPoint(op.thenYield());
-    yes();
-    if (no) {
-      b.setInsertionPoint(op.elseYield());
-      no();
+    for (bool inside : {true, false}) {
+      b.setInsertionPointToEnd(inside ? op.thenBlock() : op.elseBlock());
+      SmallVector<Value> rows;
+      for (int64_t i = 0; i < tile.rows; ++i)
+        rows.push_back(inside ? add(ic, i) : min(add(ic, i), sub(m, index(1))));
+      scf::YieldOp::create(b, build(rows, inside));
     }
-  }
-
-  /// Mask of the lanes below `count`, which may be negative or large.
-  Value mask(int64_t width, Value count) {
-    Value low = b.createOrFold<arith::MaxSIOp>(count, index(0));
-    return vector::CreateMaskOp::create(
-        b, VectorType::get({width}, b.getI1Type()), ValueRange{low});
-  }
-
-  Value maskedLoad(Value base, ValueRange at, Value lanes_mask, VectorType of) {
-    Value nothing = arith::ConstantOp::create(b, b.getZeroAttr(of));
-    return vector::MaskedLoadOp::create(b, of, base, at, lanes_mask, nothing);
-  }
-
-  /// Rows of the depth are far apart in memory: the hardware does not fetch
-  /// ahead.
-  void prefetchBelow(Value base, ArrayRef<Value> at) {
-    Value last = sub(gemm.k.value, index(1));
-    Value row = min(add(at[0], prefetchRows), last);
-    memref::PrefetchOp::create(b, base, ValueRange{row, at[1]},
-                               /*isWrite=*/false,
-                               /*localityHint=*/3, /*isDataCache=*/true);
-  }
-
-  /// Lanes of a packed row of A: a power of two.
-  int64_t rowLanes() const { return llvm::PowerOf2Ceil(tile.rows); }
-
-  /// Packs B[pc.., jc..] into panels of `panel` columns, row by row.
-  void packB(Value jc, Value pc, Value nc, Value kc) {
-    auto panelOf = [&](Value jr) {
-      return b.createOrFold<arith::DivUIOp>(jr, index(panel));
-    };
-    if (gemm.b_transposed)
-      return loop(nc, panel, [&](Value jr) {
-        Value p = panelOf(jr), column = add(jc, jr);
-        for (int64_t j = 0; j < panel; j += lanes)
-          packBTransposed(p, j, add(column, j), pc, kc);
-      });
-    bool whole = gemm.n.constant && *gemm.n.constant % panel == 0;
-    loop(kc, 1, [&](Value k) {
-      loop(nc, panel, [&](Value jr) {
-        Value p = panelOf(jr), row = add(pc, k), column = add(jc, jr);
-        for (int64_t j = 0; j < panel; j += lanes) {
-          SmallVector<Value> at = {row, add(column, j)};
-          prefetchBelow(gemm.b, at);
-          Value left = sub(sub(n_left, jr), index(j));
-          Value v =
-              whole ? vector::LoadOp::create(b, vector, gemm.b, at).getResult()
-                    : maskedLoad(gemm.b, at, mask(lanes, left), vector);
-          vector::StoreOp::create(b, v, b_packed, ValueRange{p, k, index(j)});
-        }
-      });
-    });
-  }
-
-  /// `lanes` columns, which are rows in memory: blocks of lanes x lanes,
-  /// transposed.
-  void packBTransposed(Value p, int64_t j, Value column, Value pc, Value kc) {
-    SmallVector<Value> rows;
-    Value last = sub(gemm.n.value, index(1));
-    for (int64_t r = 0; r < lanes; ++r)
-      rows.push_back(min(add(column, r), last));
-    loop(kc, lanes, [&](Value k) {
-      Value valid = mask(lanes, sub(kc, k));
-      SmallVector<Value> block;
-      for (Value row : rows)
-        block.push_back(maskedLoad(gemm.b, {row, add(pc, k)}, valid, vector));
-      transpose(block);
-      for (int64_t r = 0; r < lanes; ++r)
-        vector::StoreOp::create(b, block[r], b_packed,
-                                ValueRange{p, add(k, r), index(j)});
-    });
-  }
-
-  /// Transposes a square of lanes x lanes by exchanging halves of growing
-  /// blocks.
-  void transpose(SmallVector<Value> &rows) {
-    for (int64_t s = 1; s < lanes; s *= 2) {
-      SmallVector<int64_t> low, high;
-      for (int64_t c = 0; c < lanes; ++c) {
-        low.push_back(c & s ? lanes + (c ^ s) : c);
-        high.push_back(c & s ? lanes + c : (c | s));
-      }
-      SmallVector<Value> next(lanes);
-      for (int64_t i = 0; i < lanes; ++i) {
-        if (i & s)
-          continue;
-        next[i] = vector::ShuffleOp::create(b, rows[i], rows[i | s], low);
-        next[i | s] = vector::ShuffleOp::create(b, rows[i], rows[i | s], high);
-      }
-      rows = next;
-    }
-  }
-
-  /// Packs mc columns of the transposed A[pc.., im..] into panels of tile.rows,
-  /// in the order of memory.
-  void packA(Value im, Value mc, Value pc, Value kc) {
-    auto row = VectorType::get({rowLanes()}, type);
-    bool whole = gemm.m.constant && *gemm.m.constant % tile.rows == 0 &&
-                 rowLanes() == tile.rows;
-    loop(kc, 1, [&](Value k) {
-      loop(mc, tile.rows, [&](Value ir) {
-        SmallVector<Value> at = {add(pc, k), add(im, ir)};
-        prefetchBelow(gemm.a, at);
-        Value count = min(sub(mc, ir), index(tile.rows));
-        Value v = whole ? vector::LoadOp::create(b, row, gemm.a, at).getResult()
-                        : maskedLoad(gemm.a, at, mask(rowLanes(), count), row);
-        Value q = b.createOrFold<arith::DivUIOp>(ir, index(tile.rows));
-        vector::StoreOp::create(b, v, a_packed, ValueRange{q, k, index(0)});
-      });
-    });
-  }
-
-  /// One tile of C: the loop over the depth, and its result into C.
-  void microTile(Value ic, Value q, Value jc, Value jr, Value pc, Value kc) {
-    Value p = b.createOrFold<arith::DivUIOp>(jr, index(panel));
-    bool whole_rows = gemm.a_transposed ||
-                      (gemm.m.constant && *gemm.m.constant % tile.rows == 0);
-    SmallVector<Value> results;
-    if (whole_rows) {
-      results = depthLoop(ic, q, pc, p, kc, /*clamped=*/false);
-    } else {
-      // Rows at a constant distance need one address register; the edge needs
-      // all.
-      SmallVector<Type> types(tile.rows * tile.column_vectors, vector);
-      Value inside = lessOrEqual(add(ic, tile.rows), gemm.m.value);
-      auto op = scf::IfOp::create(b, types, inside, /*withElse=*/true);
-      OpBuilder::InsertionGuard guard(b);
-      for (bool clamped : {false, true}) {
-        b.setInsertionPointToEnd(clamped ? op.elseBlock() : op.thenBlock());
-        scf::YieldOp::create(b, depthLoop(ic, q, pc, p, kc, clamped));
-      }
-      results.assign(op.result_begin(), op.result_end());
-    }
-    storeTile(ic, jc, jr, pc, results);
-  }
-
-  SmallVector<Value> depthLoop(Value ic, Value q, Value pc, Value p, Value kc,
-                               bool clamped) {
-    SmallVector<Value> rows;
-    for (int64_t i = 0; i < tile.rows && !gemm.a_transposed; ++i) {
-      Value row = add(ic, i);
-      rows.push_back(clamped ? min(row, sub(gemm.m.value, index(1))) : row);
-    }
-    SmallVector<Value> start(tile.rows * tile.column_vectors, zero);
-    auto op = scf::ForOp::create(b, index(0), kc, index(1), start);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToEnd(op.getBody());
-    Value k = op.getInductionVar();
-    SmallVector<Value> columns, next;
-    for (int64_t j = 0; j < panel; j += lanes)
-      columns.push_back(vector::LoadOp::create(b, vector, b_packed,
-                                               ValueRange{p, k, index(j)}));
-    for (int64_t i = 0; i < tile.rows; ++i) {
-      Value scalar =
-          gemm.a_transposed
-              ? memref::LoadOp::create(b, a_packed, ValueRange{q, k, index(i)})
-              : memref::LoadOp::create(b, gemm.a,
-                                       ValueRange{rows[i], add(pc, k)});
-      Value row = vector::BroadcastOp::create(b, vector, scalar);
-      for (int64_t j = 0; j < tile.column_vectors; ++j)
-        next.push_back(vector::FMAOp::create(
-            b, row, columns[j],
-            op.getRegionIterArgs()[i * tile.column_vectors + j]));
-    }
-    scf::YieldOp::create(b, next);
     return SmallVector<Value>(op.getResults());
   }
 
-  void storeTile(Value ic, Value jc, Value jr, Value pc,
-                 ArrayRef<Value> results) {
-    Value column = add(jc, jr);
-    auto at = [&](int64_t i, int64_t j) {
-      return SmallVector<Value>{add(ic, i), add(column, j * lanes)};
+  /// Two rows of the next group, others for each panel.
+  SmallVector<Value> nextRows(Value ic, Value jr) {
+    Value first = min(mul(divide(jr, panel), index(2)), index(tile.rows - 1));
+    first = add(add(ic, tile.rows), first);
+    Value last = sub(m, index(1));
+    return {min(first, last), min(add(first, 1), last)};
+  }
+
+  /// The products of one tile over the depth. `scalar` gives A's element of a
+  /// row at a depth; `beside` builds what happens every `unroll` steps.
+  SmallVector<Value> depthLoop(Value jr,
+                               llvm::function_ref<Value(int64_t, Value)> scalar,
+                               llvm::function_ref<void(Value)> beside) {
+    Value p = divide(jr, panel);
+    auto step = [&](Value depth, SmallVector<Value> &sums) {
+      SmallVector<Value> columns;
+      for (int64_t j = 0; j < panel; j += lanes)
+        columns.push_back(load(vector, packed, {p, depth, index(j)}));
+      for (int64_t i = 0; i < tile.rows; ++i) {
+        Value row = vector::BroadcastOp::create(b, vector, scalar(i, depth));
+        for (int64_t j = 0; j < tile.column_vectors; ++j) {
+          Value &sum = sums[i * tile.column_vectors + j];
+          sum = vector::FMAOp::create(b, row, columns[j], sum);
+        }
+      }
     };
-    auto each = [&](llvm::function_ref<void(int64_t, int64_t, Value)> body) {
+    SmallVector<Value> sums(tile.rows * tile.column_vectors, zero);
+    loop(index(0), whole_depth, unroll, sums,
+         [&](Value depth, SmallVector<Value> &next) {
+           beside(depth);
+           for (int64_t u = 0; u < unroll; ++u)
+             step(add(depth, u), next);
+         });
+    loop(whole_depth, k, 1, sums, step);
+    return sums;
+  }
+
+  //===--- a transposed A ---===//
+
+  void emitTransposed() {
+    Value columns = index(tile.rows * panels.groups);
+    Value first = copyMask(index(0));
+    loop(k, 1, [&](Value depth) {
+      prefetch(a, {min(add(depth, prefetchRows), sub(k, index(1))), index(0)});
+      copyRow(depth, index(0), first, index(0));
+    });
+    loop(m, tile.rows * panels.groups, [&](Value block) {
+      Value next = add(block, columns), valid = copyMask(next);
+      Value half = b.createOrFold<arith::AndIOp>(
+          divide(block, tile.rows * panels.groups), index(1));
+      Value iterations = divide(whole_depth, unroll);
+      Value panel_count = divide(add(n, panel - 1), panel);
+      // Copies are spread over all panels, so that few lines are on their way
+      // at a time: a row every 2^shift iterations.
+      Value shift = copyShift(panel_count), from = index(0);
+      for (int64_t g = 0; g < panels.groups; ++g) {
+        Value ic = add(block, g * tile.rows);
+        loop(n, panel, [&](Value jr) {
+          Value start = add(from, mul(divide(jr, panel), iterations));
+          // A group past M computes nothing, but the copies do not rely on it.
+          branch(less(ic, m), [&] {
+            prefetchTile(ic, jr);
+            storeTile(ic, jr,
+                      panelLoop(g, jr, half, start, shift, next, valid));
+          });
+        });
+        from = add(from, mul(panel_count, iterations));
+      }
+      // What few panels leave.
+      branch(less(next, m), [&] {
+        Value copied = arith::ShRUIOp::create(b, from, shift);
+        loop(min(copied, k), k, 1,
+             [&](Value depth) { copyRow(depth, next, valid, other(half)); });
+      });
+    });
+  }
+
+  Value other(Value half) { return sub(index(1), half); }
+
+  /// The largest shift at which all rows are copied during a block, up to 3.
+  Value copyShift(Value panel_count) {
+    Value shift = index(0);
+    for (int64_t s = 1; s <= 3; ++s) {
+      Value enough = lessOrEqual(index(unroll << s),
+                                 mul(panel_count, index(panels.groups)));
+      shift = arith::SelectOp::create(b, enough, index(s), shift);
+    }
+    return shift;
+  }
+
+  SmallVector<Value> panelLoop(int64_t g, Value jr, Value half, Value start,
+                               Value shift, Value next, Value valid) {
+    Value last = sub(k, index(1));
+    Value next_end =
+        min(add(next, panels.width * panels.groups - 1), sub(m, index(1)));
+    return depthLoop(
+        jr,
+        [&](int64_t i, Value depth) -> Value {
+          return memref::LoadOp::create(
+              b, copies, ValueRange{half, index(g), depth, index(i)});
+        },
+        [&](Value depth) {
+          // Copying a row again is cheaper than a branch.
+          auto rowAt = [&](Value iteration) {
+            Value row = arith::ShRUIOp::create(b, iteration, shift);
+            return min(row, last);
+          };
+          Value iteration = add(start, divide(depth, unroll));
+          Value ahead = rowAt(add(iteration, prefetchIterations));
+          // The vector may straddle two lines.
+          prefetch(a, {ahead, next}, /*near=*/false);
+          prefetch(a, {ahead, next_end}, /*near=*/false);
+          copyRow(rowAt(iteration), next, valid, other(half));
+        });
+  }
+
+  /// Mask of the columns from `column` that a block has.
+  Value copyMask(Value column) {
+    Value count = min(sub(m, column), index(tile.rows * panels.groups));
+    return mask(panels.width * panels.groups, count);
+  }
+
+  /// Copies row `depth` of the columns from `column` into panels of `half`.
+  void copyRow(Value depth, Value column, Value valid, Value half) {
+    VectorType type = vectorOf(panels.width * panels.groups);
+    Value v = load(type, a, {depth, column}, valid);
+    for (int64_t g = 0; g < panels.groups; ++g) {
+      Value part = panels.groups == 1
+                       ? v
+                       : vector::ExtractStridedSliceOp::create(
+                             b, v, {g * panels.width}, {panels.width}, {1})
+                             .getResult();
+      store(part, copies, {half, index(g), depth, index(0)});
+    }
+  }
+
+  //===--- C ---===//
+
+  SmallVector<Value> at(Value ic, Value jr, int64_t i, int64_t j) {
+    return {add(ic, i), add(jr, j * lanes)};
+  }
+
+  void prefetchTile(Value ic, Value jr) {
+    Value last_row = sub(m, index(1)), last_column = sub(n, index(1));
+    for (int64_t j = 0; j < tile.column_vectors; ++j) {
+      Value column = min(add(jr, j * lanes), last_column);
+      for (int64_t i = 0; i < tile.rows; ++i)
+        prefetch(c, {min(add(ic, i), last_row), column});
+    }
+  }
+
+  void storeTile(Value ic, Value jr, ArrayRef<Value> results) {
+    Value whole = arith::AndIOp::create(b, lessOrEqual(add(ic, tile.rows), m),
+                                        lessOrEqual(add(jr, panel), n));
+    auto each = [&](llvm::function_ref<void(ArrayRef<Value>, Value)> body) {
       for (int64_t i = 0; i < tile.rows; ++i)
         for (int64_t j = 0; j < tile.column_vectors; ++j)
-          body(i, j, results[i * tile.column_vectors + j]);
+          body(at(ic, jr, i, j), results[i * tile.column_vectors + j]);
     };
-    auto replace = [&] {
-      each([&](int64_t i, int64_t j, Value v) {
-        vector::StoreOp::create(b, v, gemm.c, at(i, j));
-      });
-    };
-    auto accumulate = [&] {
-      each([&](int64_t i, int64_t j, Value v) {
-        Value old = vector::LoadOp::create(b, vector, gemm.c, at(i, j));
-        Value sum = arith::AddFOp::create(b, old, v);
-        vector::StoreOp::create(b, sum, gemm.c, at(i, j));
-      });
-    };
-    // The first block of the depth replaces C when the product does.
-    Value first;
-    if (gemm.overwrite)
-      first =
-          b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::eq, pc, index(0));
-    bool one_block = gemm.k.bound && *gemm.k.bound <= block_k;
-    auto inside = [&] {
-      if (!gemm.overwrite)
-        accumulate();
-      else if (one_block)
-        replace();
-      else
-        branch(first, replace, accumulate);
-    };
-    bool no_edges = gemm.m.constant && *gemm.m.constant % tile.rows == 0 &&
-                    gemm.n.constant && *gemm.n.constant % panel == 0;
-    if (no_edges)
-      return inside();
-    Value whole =
-        arith::AndIOp::create(b, lessOrEqual(add(ic, tile.rows), gemm.m.value),
-                              lessOrEqual(index(panel), sub(n_left, jr)));
-    branch(whole, inside, [&] { storeEdge(ic, jr, first, at, results); });
+    branch(
+        whole,
+        [&] {
+          branch(
+              accumulate,
+              [&] {
+                each([&](ArrayRef<Value> at, Value v) {
+                  Value old = load(vector, c, at);
+                  store(arith::AddFOp::create(b, old, v), c, at);
+                });
+              },
+              [&] {
+                each([&](ArrayRef<Value> at, Value v) { store(v, c, at); });
+              });
+        },
+        [&] { storeEdge(ic, jr, results); });
   }
 
   /// Rows below M and lanes below N only.
-  void storeEdge(Value ic, Value jr, Value first,
-                 llvm::function_ref<SmallVector<Value>(int64_t, int64_t)> at,
-                 ArrayRef<Value> results) {
+  void storeEdge(Value ic, Value jr, ArrayRef<Value> results) {
     SmallVector<Value> stored, loaded;
     for (int64_t j = 0; j < tile.column_vectors; ++j) {
-      Value count = sub(sub(n_left, jr), index(j * lanes));
+      Value count = sub(sub(n, jr), index(j * lanes));
       stored.push_back(mask(lanes, count));
-      loaded.push_back(first ? mask(lanes, arith::SelectOp::create(
-                                               b, first, index(0), count))
-                             : stored.back());
+      Value old = arith::SelectOp::create(b, accumulate, count, index(0));
+      loaded.push_back(mask(lanes, old));
     }
     for (int64_t i = 0; i < tile.rows; ++i)
-      branch(lessOrEqual(add(ic, i + 1), gemm.m.value), [&] {
+      branch(less(add(ic, i), m), [&] {
         for (int64_t j = 0; j < tile.column_vectors; ++j) {
-          Value old = maskedLoad(gemm.c, at(i, j), loaded[j], vector);
+          SmallVector<Value> place = at(ic, jr, i, j);
+          Value old = load(vector, c, place, loaded[j]);
           Value sum = arith::AddFOp::create(
               b, old, results[i * tile.column_vectors + j]);
-          vector::MaskedStoreOp::create(b, gemm.c, at(i, j), stored[j], sum);
+          vector::MaskedStoreOp::create(b, c, place, stored[j], sum);
         }
       });
   }
 
-  ImplicitLocOpBuilder &b;
-  const Gemm &gemm;
-  Type type;
   int64_t lanes;
   RegisterTile tile;
   int64_t panel; ///< columns of C in a register tile
-  int64_t block_m, block_n, block_k;
+  bool transposed;
+  RowPanels panels;
   VectorType vector;
-  Value b_packed, a_packed, zero, n_left;
+  Value m, n, k, a, packed, c, copies, accumulate, zero, whole_depth;
 };
 
 } // namespace
 
-void emitGemm(ImplicitLocOpBuilder &builder, const Gemm &gemm,
-              const VectorUnit &unit) {
-  Emitter(builder, gemm, unit).emit();
+void emitMultiplyRows(ImplicitLocOpBuilder &builder,
+                      const ProductFunction &function, int64_t lanes,
+                      ValueRange arguments) {
+  RowsEmitter(builder, function, lanes, arguments).emit();
 }
 
 } // namespace trainc::codegen

@@ -9,12 +9,15 @@
 #include "compiler/codegen/cpu/CpuTarget.h"
 #include "compiler/codegen/cpu/DirectGemm.h"
 #include "compiler/codegen/cpu/Passes.h"
+#include "compiler/codegen/cpu/ProductLoops.h"
 
 #include "mlir/Dialect/Affine/IR/ValueBoundsOpInterfaceImpl.h"
 #include "mlir/Dialect/Arith/IR/ValueBoundsOpInterfaceImpl.h"
+#include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/MemRef/IR/ValueBoundsOpInterfaceImpl.h"
 #include "mlir/Dialect/SCF/IR/ValueBoundsOpInterfaceImpl.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/IR/PatternMatch.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Interfaces/ValueBoundsOpInterface.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
@@ -103,13 +106,14 @@ public:
     return isRow(0) && isRow(1) && isRow(2);
   }
 
-  void lower(const VectorUnit &unit) {
+  void lower(const VectorUnit &unit, ModuleOp module) {
     Gemm gemm;
     gemm.m = extent(roles.m), gemm.n = extent(roles.n),
     gemm.k = extent(roles.k);
     Operation *fill = gemm.k.constant.value_or(0) > 0 ? findFill() : nullptr;
     gemm.overwrite = fill;
-    builder.setInsertionPoint(op);
+    linalg::GenericOp epilogue = findEpilogue();
+    builder.setInsertionPoint(epilogue ? epilogue : op);
     SmallVector<Value> inductions(sizes.size());
     for (unsigned dim : roles.outer) {
       Value zero = arith::ConstantIndexOp::create(builder, 0);
@@ -128,12 +132,21 @@ public:
     gemm.b = view(1 - first, roles.k, roles.n, inductions, gemm.b_transposed);
     bool transposed;
     gemm.c = view(2, roles.m, roles.n, inductions, transposed);
-    if (isDirectGemm(gemm))
+    if (isDirectGemm(gemm)) {
+      // What reads C stays an operation of its own: C is in cache.
       emitDirectGemm(builder, gemm, unit);
-    else
-      emitGemm(builder, gemm, unit);
+      epilogue = nullptr;
+    } else {
+      if (epilogue)
+        gemm.finish = [&](Value row, Value column, Value rows, Value columns) {
+          buildPart(epilogue, {row, column}, {rows, columns});
+        };
+      buildProduct(builder, gemm, unit, module);
+    }
     if (fill)
       fill->erase();
+    if (epilogue)
+      epilogue->erase();
     op->erase();
   }
 
@@ -264,6 +277,66 @@ private:
     return nullptr;
   }
 
+  /// What goes on with C element by element, if nothing comes between: then it
+  /// can do so part by part.
+  linalg::GenericOp findEpilogue() {
+    Value c = op->getOperand(2);
+    if (maps[2].getNumResults() != 2)
+      return {};
+    Operation *after = op->getNextNode();
+    while (after && (isMemoryEffectFree(after) ||
+                     isa<memref::AllocOp, memref::AllocaOp>(after)))
+      after = after->getNextNode();
+    auto generic = dyn_cast_if_present<linalg::GenericOp>(after);
+    if (!generic || !generic.hasPureBufferSemantics() ||
+        generic.getNumLoops() != 2 || generic.getNumParallelLoops() != 2 ||
+        !llvm::is_contained(generic->getOperands(), c))
+      return {};
+    for (OpOperand &operand : generic->getOpOperands()) {
+      Value root = getRoot(operand.get());
+      AffineMap map = generic.getMatchingIndexingMap(&operand);
+      if (!map.isProjectedPermutation())
+        return {};
+      if (generic.isDpsInit(&operand) || operand.get() == c) {
+        // Each element belongs to one part only, and no part needs it later.
+        if (!map.isIdentity() || root == getRoot(op->getOperand(0)) ||
+            root == getRoot(op->getOperand(1)))
+          return {};
+        for (OpOperand &other : generic->getOpOperands())
+          if (other.get() != operand.get() && getRoot(other.get()) == root)
+            return {};
+      }
+    }
+    return generic;
+  }
+
+  /// The part of an elementwise operation at `offsets` of `sizes`.
+  void buildPart(linalg::GenericOp generic, ArrayRef<Value> offsets,
+                 ArrayRef<Value> sizes) {
+    SmallVector<Value> operands;
+    for (OpOperand &operand : generic->getOpOperands()) {
+      AffineMap map = generic.getMatchingIndexingMap(&operand);
+      if (map.getNumResults() == 0 ||
+          !isa<MemRefType>(operand.get().getType())) {
+        operands.push_back(operand.get());
+        continue;
+      }
+      SmallVector<OpFoldResult> from, extent,
+          steps(map.getNumResults(), builder.getIndexAttr(1));
+      for (unsigned i = 0; i < map.getNumResults(); ++i) {
+        from.push_back(getAsOpFoldResult(offsets[map.getDimPosition(i)]));
+        extent.push_back(getAsOpFoldResult(sizes[map.getDimPosition(i)]));
+      }
+      operands.push_back(memref::SubViewOp::create(builder, operand.get(), from,
+                                                   extent, steps));
+    }
+    auto part = cast<linalg::LinalgOp>(
+        clone(builder, generic.getOperation(), TypeRange(), operands));
+    IRRewriter rewriter(builder);
+    linalg::offsetIndices(rewriter, part,
+                          getAsOpFoldResult(ArrayRef<Value>(offsets)));
+  }
+
   linalg::LinalgOp op;
   ImplicitLocOpBuilder builder;
   SmallVector<AffineMap> maps;
@@ -280,12 +353,11 @@ struct LowerContractions : impl::LowerContractionsBase<LowerContractions> {
       getOperation().emitError(llvm::toString(target.takeError()));
       return signalPassFailure();
     }
-    VectorUnit unit = {target->vectorBytes(), target->hasAvx512() ? 32u : 16u};
     SmallVector<linalg::LinalgOp> ops;
     getOperation().walk([&](linalg::LinalgOp op) { ops.push_back(op); });
     for (linalg::LinalgOp op : ops)
       if (Contraction contraction(op); contraction.match())
-        contraction.lower(unit);
+        contraction.lower(target->vectorUnit(), getOperation());
   }
 
   void getDependentDialects(DialectRegistry &registry) const override {

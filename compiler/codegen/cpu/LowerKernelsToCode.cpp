@@ -9,6 +9,7 @@
 #include "compiler/codegen/cpu/CpuTarget.h"
 #include "compiler/codegen/cpu/FlatImage.h"
 #include "compiler/codegen/cpu/Passes.h"
+#include "compiler/codegen/cpu/ProductFunction.h"
 
 #include "dialects/plan/Plan.h"
 #include "mlir/IR/Builders.h"
@@ -16,6 +17,7 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "runtime/abi/KernelAbi.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/Support/ThreadPool.h"
 
@@ -42,9 +44,17 @@ struct LowerKernelsToCode : impl::LowerKernelsToCodeBase<LowerKernelsToCode> {
     if (failed(collect(kernels, modules)))
       return signalPassFailure();
 
-    std::vector<KernelObject> objects(kernels.size());
+    // Kernels, then the functions that they share.
+    std::vector<KernelObject> objects(modules.size());
+    for (auto [object, kernel] : llvm::zip(objects, kernels))
+      object.entry = kernel.getSymName().str();
+    llvm::StringSet<> shared;
+    for (size_t i = kernels.size(); i < modules.size(); ++i) {
+      auto function = *modules[i].getOps<LLVM::LLVMFuncOp>().begin();
+      objects[i].entry = function.getSymName().str();
+      shared.insert(objects[i].entry);
+    }
     auto compile = [&](size_t i) {
-      objects[i].entry = kernels[i].getSymName().str();
       llvm::LLVMContext context;
       std::unique_ptr<llvm::Module> ir =
           translateModuleToLLVMIR(modules[i], context, objects[i].entry);
@@ -57,11 +67,13 @@ struct LowerKernelsToCode : impl::LowerKernelsToCodeBase<LowerKernelsToCode> {
         pool.async(compile, i);
       pool.wait();
     } else {
-      for (size_t i = 0; i < kernels.size(); ++i)
+      for (size_t i = 0; i < modules.size(); ++i)
         compile(i);
     }
-    for (auto [kernel, object] : llvm::zip(kernels, objects))
-      if (failed(check(kernel, object)))
+    for (auto [i, object] : llvm::enumerate(objects))
+      if (failed(i < kernels.size()
+                     ? check(kernels[i], "kernel", object, shared)
+                     : check(modules[i], "shared function", object, shared)))
         return signalPassFailure();
 
     llvm::Expected<FlatImage> image = linkFlatImage(objects);
@@ -87,17 +99,19 @@ struct LowerKernelsToCode : impl::LowerKernelsToCodeBase<LowerKernelsToCode> {
     return llvm::to_vector(llvm::make_second_range(sizes));
   }
 
-  LogicalResult check(plan::KernelOp kernel, const KernelObject &object) {
+  LogicalResult check(Operation *op, StringRef what, const KernelObject &object,
+                      const llvm::StringSet<> &shared) {
     if (object.bytes.empty())
-      return kernel.emitOpError(
-          "expected LLVM to compile the kernel, but it did not");
-    if (llvm::Error error = checkObject(object))
-      return kernel.emitOpError("in kernel '")
-             << object.entry << "': " << llvm::toString(std::move(error));
+      return op->emitOpError("expected LLVM to compile ")
+             << what << " '" << object.entry << "', but it did not";
+    if (llvm::Error error = checkObject(object, shared))
+      return op->emitOpError("in ")
+             << what << " '" << object.entry
+             << "': " << llvm::toString(std::move(error));
     return success();
   }
 
-  /// Finds the module of each kernel.
+  /// Finds the module of each kernel, then those of shared functions.
   LogicalResult collect(ArrayRef<plan::KernelOp> kernels,
                         SmallVectorImpl<ModuleOp> &modules) {
     llvm::DenseMap<StringRef, ModuleOp> by_name;
@@ -113,6 +127,9 @@ struct LowerKernelsToCode : impl::LowerKernelsToCodeBase<LowerKernelsToCode> {
             "none; run the whole code generation pipeline");
       modules.push_back(nested);
     }
+    for (auto nested : getOperation().getOps<ModuleOp>())
+      if (nested->hasAttr(sharedModuleAttr))
+        modules.push_back(nested);
     return success();
   }
 
@@ -138,13 +155,14 @@ struct LowerKernelsToCode : impl::LowerKernelsToCodeBase<LowerKernelsToCode> {
                          builder.getStrArrayAttr(features),
                          cast<ElementsAttr>(bytes));
     for (auto [kernel, nested, offset] :
-         llvm::zip(kernels, modules, image.entry_offsets)) {
+         llvm::zip_first(kernels, modules, image.entry_offsets)) {
       kernel.setEntryOffset(int64_t(offset));
       kernel.setScratchBytes(
           nested->getAttrOfType<IntegerAttr>(scratchBytesAttr).getInt());
       kernel.setAbiVersion(TRAINC_KERNEL_ABI_VERSION);
-      nested->erase();
     }
+    for (ModuleOp nested : modules)
+      nested->erase();
   }
 
   void getDependentDialects(DialectRegistry &registry) const override {

@@ -169,7 +169,7 @@ struct LowerMoves : impl::LowerMovesBase<LowerMoves> {
         ops.push_back(op);
     });
     for (linalg::LinalgOp op : ops)
-      lower(op, target->vectorBytes());
+      lower(op, target->vectorUnit().bytes);
   }
 
   void lower(linalg::LinalgOp op, unsigned vector_bytes) {

@@ -16,16 +16,32 @@ def OutlineKernelFunctions : Pass<"trainc-outline-kernel-functions", "::mlir::Mo
                            "::mlir::affine::AffineDialect", "::mlir::scf::SCFDialect"];
 }
 
-def LowerContractions : Pass<"trainc-lower-contractions", "::mlir::func::FuncOp"> {
-  let summary = "Turn matrix products on buffers into packed micro-kernels";
+def LowerContractions : Pass<"trainc-lower-contractions", "::mlir::ModuleOp"> {
+  let summary = "Turn matrix products on buffers into calls of shared functions";
   let description = [{
     A linalg operation `C += A * B` with one reduction, on f32 or f64 buffers of any
-    layout with a contiguous dimension, becomes loops around a register tile in the
-    vector dialect; packed panels are temporaries. A linalg.fill with zero just before
+    layout with a contiguous dimension, becomes loops over blocks that fit caches around
+    calls of functions that pack columns of B and multiply rows of A by them. The
+    functions take sizes as arguments and are declared here, with attribute
+    `codegen.product`; packed panels are temporaries. A linalg.fill with zero just before
     it is folded. Small or strided products are left alone.
   }];
   let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect",
-                           "::mlir::memref::MemRefDialect", "::mlir::vector::VectorDialect"];
+                           "::mlir::memref::MemRefDialect", "::mlir::func::FuncDialect"];
+  let options = [Option<"cpu", "cpu", "std::string", /*default=*/"\"\"",
+                        "LLVM's name of the CPU to compile for; empty: this machine's">];
+}
+
+def EmitProductFunctions : Pass<"trainc-emit-product-functions", "::mlir::ModuleOp"> {
+  let summary = "Define the shared functions that kernels call";
+  let description = [{
+    For every function declared with `codegen.product` in some nested module, a nested
+    module with attribute `codegen.shared` and its definition: register tiles of C in
+    the vector dialect.
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::vector::VectorDialect",
+                           "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect"];
   let options = [Option<"cpu", "cpu", "std::string", /*default=*/"\"\"",
                         "LLVM's name of the CPU to compile for; empty: this machine's">];
 }

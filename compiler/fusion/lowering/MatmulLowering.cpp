@@ -34,17 +34,20 @@ int64_t evenTile(int64_t size, int64_t limit, int64_t unit) {
   return limit;
 }
 
-/// Tile of an [M, N] product.
+/// Tile of an [M, N] product. Each tile packs its columns of the right factor,
+/// which pays the more rows they meet; rows of the left one are read from far
+/// once per tile, which pays the more columns they meet. At least 8 tiles,
+/// where the product has them, so that a few threads share them evenly.
 SmallVector<int64_t> matmulTile(int64_t m, int64_t n) {
-  int64_t rows = evenTile(m, 256, 8), columns = evenTile(n, 192, 16);
+  int64_t rows = evenTile(m, 1024, 16), columns = evenTile(n, 192, 48);
   auto tiles = [&] {
     return llvm::divideCeil(m, rows) * llvm::divideCeil(n, columns);
   };
-  while (tiles() < 12 && (rows > 64 || columns > 48)) {
-    if (rows > 64 && (rows >= columns || columns <= 48))
-      rows = evenTile(m, std::max<int64_t>(64, rows / 2), 8);
+  while (tiles() < 8 && (rows > 64 || columns > 48)) {
+    if (rows > 64 && (rows > 512 || rows >= 4 * columns || columns <= 48))
+      rows = evenTile(m, std::max<int64_t>(64, rows / 2), 16);
     else
-      columns = evenTile(n, columns > 96 ? 96 : 48, 16);
+      columns = evenTile(n, std::max<int64_t>(48, columns / 2), 48);
   }
   return {rows, columns};
 }

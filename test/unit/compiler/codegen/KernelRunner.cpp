@@ -77,15 +77,21 @@ Kernels::~Kernels() {
 
 bool Kernels::call(const std::string &name, std::vector<void *> buffers,
                    bool backwards, int64_t constant) const {
+  Buffer<uint8_t> scratch(entries.at(name).scratch_bytes, 0xff);
+  callIn(scratch.data(), name, buffers, backwards, constant);
+  return scratch.intact();
+}
+
+void Kernels::callIn(void *scratch, const std::string &name,
+                     const std::vector<void *> &buffers, bool backwards,
+                     int64_t constant) const {
   const Entry &entry = entries.at(name);
-  Buffer<uint8_t> scratch(entry.scratch_bytes, 0xff);
-  TraincKernelArguments arguments = {buffers.data(), scratch.data(),
-                                     entry.workgroups, 0, constant};
+  TraincKernelArguments arguments = {buffers.data(), scratch, entry.workgroups,
+                                     0, constant};
   auto kernel = reinterpret_cast<TraincKernel>(static_cast<uint8_t *>(code) +
                                                entry.offset);
   for (uint32_t i = 0; i < entry.workgroups; ++i)
     kernel(&arguments, backwards ? entry.workgroups - 1 - i : i);
-  return scratch.intact();
 }
 
 bool hostHasAvx512() { return __builtin_cpu_supports("avx512dq"); }

@@ -86,6 +86,10 @@ public:
   /// `constant` is the launch's.
   bool call(const std::string &name, std::vector<void *> buffers,
             bool backwards = false, int64_t constant = 0) const;
+  /// The same in the caller's scratch, unchecked: for measurements.
+  void callIn(void *scratch, const std::string &name,
+              const std::vector<void *> &buffers, bool backwards = false,
+              int64_t constant = 0) const;
 
 private:
   std::string errors;

@@ -1,0 +1,37 @@
+// RUN: %trainc-opt %s --pass-pipeline="builtin.module(trainc-emit-product-functions{cpu=x86-64-v4})" | FileCheck %s
+
+// One definition however many kernels call it, in order of their names.
+
+// CHECK: module @product.multiply_rows.f32.8x3.code attributes {codegen.shared}
+// CHECK-NEXT: func.func @product.multiply_rows.f32.8x3(%{{.*}}: memref<f32> {llvm.noalias}
+// Lines of C are asked for before the tile, of A's next rows during it.
+// CHECK: memref.prefetch
+// CHECK: scf.for {{.*}} iter_args({{.*}}) -> ({{(vector<16xf32>,? ?)+}})
+// CHECK: memref.prefetch
+// CHECK-COUNT-96: vector.fma
+// CHECK: scf.yield
+// The rest of the depth, then whole tiles and edges.
+// CHECK-COUNT-24: vector.fma
+// CHECK: scf.yield
+// CHECK: vector.store
+// CHECK: vector.maskedstore
+
+// CHECK: module @product.multiply_rows.f64.8x3.transposed.code attributes {codegen.shared}
+// Rows of the next panels are copied during the tile.
+// CHECK: scf.for {{.*}} iter_args({{.*}}) -> ({{(vector<8xf64>,? ?)+}})
+// CHECK: vector.maskedload
+// CHECK: vector.store
+// CHECK: vector.fma
+
+// CHECK: module @product.pack_columns.f32.3.transposed.code attributes {codegen.shared}
+// CHECK: vector.shuffle
+// CHECK-NOT: codegen.shared
+
+module @one attributes {codegen.kernel = @one} {
+  func.func private @product.pack_columns.f32.3.transposed(memref<f32>, index, index, memref<f32>, index, index, index) attributes {codegen.product = {columns = 3 : i64, element = f32, kind = 0 : i64, rows = 0 : i64, transposed = true}}
+  func.func private @product.multiply_rows.f32.8x3(memref<f32>, index, index, memref<f32>, index, memref<f32>, index, index, index, index, index, i1) attributes {codegen.product = {columns = 3 : i64, element = f32, kind = 1 : i64, rows = 8 : i64, transposed = false}}
+}
+module @two attributes {codegen.kernel = @two} {
+  func.func private @product.multiply_rows.f32.8x3(memref<f32>, index, index, memref<f32>, index, memref<f32>, index, index, index, index, index, i1) attributes {codegen.product = {columns = 3 : i64, element = f32, kind = 1 : i64, rows = 8 : i64, transposed = false}}
+  func.func private @product.multiply_rows.f64.8x3.transposed(memref<f64>, index, index, memref<f64>, index, memref<f64>, index, index, index, index, index, i1, memref<f64>) attributes {codegen.product = {columns = 3 : i64, element = f64, kind = 1 : i64, rows = 8 : i64, transposed = true}}
+}
