@@ -2,14 +2,14 @@
 
 #include "runtime/checkpoint/Checkpoint.h"
 
+#include "runtime/checkpoint/FileSystem.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cstdio>
 #include <filesystem>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <sys/stat.h>
 
 namespace trainc {
 
@@ -39,11 +39,19 @@ static std::string formatState(const TrainingState &state) {
   json["step"] = state.step;
   json["tokens"] = state.tokens;
   json["examples"] = state.examples;
+  json["length"] = state.length;
+  json["data_tokens"] = state.data_tokens;
   json["seed"] = state.seed;
   json["order"] = state.order;
   json["model"] = state.model;
+  for (auto [key, value] :
+       {std::pair{"loss", &state.loss}, {"eval_loss", &state.eval_loss}})
+    if (*value)
+      json[key] = **value;
   if (state.best_eval_loss) {
     json["best_eval_loss"] = *state.best_eval_loss;
+    if (state.best_step)
+      json["best_step"] = *state.best_step;
     json["evaluations_since_best"] = state.evaluations_since_best;
   }
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -75,6 +83,14 @@ static Result<TrainingState> readState(const std::string &path) {
       return damaged(key);
     *field = it->get<uint64_t>();
   }
+  // Checkpoints of earlier versions lack these.
+  for (auto [key, field] : {std::pair{"length", &state.length},
+                            {"data_tokens", &state.data_tokens}})
+    if (auto it = json.find(key); it != json.end()) {
+      if (!it->is_number_unsigned())
+        return damaged(key);
+      *field = it->get<uint64_t>();
+    }
   for (auto [key, field] :
        {std::pair{"order", &state.order}, {"model", &state.model}}) {
     auto it = json.find(key);
@@ -82,12 +98,24 @@ static Result<TrainingState> readState(const std::string &path) {
       return damaged(key);
     *field = it->get<std::string>();
   }
+  for (auto [key, field] :
+       {std::pair{"loss", &state.loss}, {"eval_loss", &state.eval_loss}})
+    if (auto it = json.find(key); it != json.end()) {
+      if (!it->is_number())
+        return damaged(key);
+      *field = it->get<double>();
+    }
   if (auto it = json.find("best_eval_loss"); it != json.end()) {
     auto since = json.find("evaluations_since_best");
     if (!it->is_number() || since == json.end() || !since->is_number_unsigned())
       return damaged("best_eval_loss");
     state.best_eval_loss = it->get<double>();
     state.evaluations_since_best = since->get<uint64_t>();
+    if (auto best = json.find("best_step"); best != json.end()) {
+      if (!best->is_number_unsigned())
+        return damaged("best_step");
+      state.best_step = best->get<uint64_t>();
+    }
   }
   return state;
 }
@@ -98,53 +126,67 @@ static Result<TrainingState> readState(const std::string &path) {
 
 /// Takes a checkpoint out of the way in one step, then deletes it.
 static Status removeFolder(const std::string &run, const std::string &name) {
-  std::string from = inFolder(run, name);
-  std::string away =
-      name.starts_with('.') ? from : inFolder(run, ".tmp-removed-" + name);
-  std::error_code error;
-  if (away != from) {
-    fs::remove_all(away, error);
-    if (std::rename(from.c_str(), away.c_str()) != 0)
-      return systemError(from, "remove the checkpoint");
+  std::string folder = inFolder(run, name);
+  if (!name.starts_with('.')) {
+    std::string away = inFolder(run, ".tmp-removed-" + name);
+    if (!file_system::removeTree(away) || !file_system::rename(folder, away))
+      return systemError(folder, "remove the checkpoint");
+    folder = away;
   }
-  fs::remove_all(away, error);
-  if (error)
-    return Status::system(fmt::format("{}: expected to remove it, but got: {}",
-                                      away, error.message()));
-  return {};
+  return file_system::removeTree(folder) ? Status()
+                                         : systemError(folder, "remove it");
 }
 
 /// Fills the temporary folder and makes it durable.
 static Status writeFolder(const std::string &folder,
                           const TrainingTensors &tensors,
                           const TrainingState &state) {
-  TRAINC_RETURN_IF_ERROR(
-      writeTensors(inFolder(folder, kModelFile), tensors.parameters));
-  TRAINC_RETURN_IF_ERROR(
-      writeTensors(inFolder(folder, kOptimizerFile), tensors.optimizer));
-  TRAINC_RETURN_IF_ERROR(
-      writeWholeFile(inFolder(folder, kStateFile), formatState(state)));
+  constexpr Placement kPlacement = Placement::NewFolder;
+  TRAINC_RETURN_IF_ERROR(writeTensors(inFolder(folder, kModelFile),
+                                      tensors.parameters, kPlacement));
+  TRAINC_RETURN_IF_ERROR(writeTensors(inFolder(folder, kOptimizerFile),
+                                      tensors.optimizer, kPlacement));
+  TRAINC_RETURN_IF_ERROR(writeWholeFile(inFolder(folder, kStateFile),
+                                        formatState(state), kPlacement));
   return syncFolder(folder);
+}
+
+/// Gives the finished folder its name; what had it before takes the temporary
+/// one.
+static Status putInPlace(const std::string &run, const std::string &temporary,
+                         const std::string &name) {
+  std::string folder = inFolder(run, name);
+  if (file_system::rename(temporary, folder))
+    return {};
+  if (errno != ENOTEMPTY && errno != EEXIST)
+    return systemError(folder, "put the finished checkpoint in place");
+  if (file_system::exchange(temporary, folder))
+    return {};
+  if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP)
+    return systemError(folder, "replace the checkpoint");
+  TRAINC_RETURN_IF_ERROR(removeFolder(run, name));
+  return file_system::rename(temporary, folder)
+             ? Status()
+             : systemError(folder, "put the finished checkpoint in place");
 }
 
 Status saveCheckpoint(const std::string &run, const TrainingTensors &tensors,
                       const TrainingState &state) {
   std::string name = fmt::format("{}{}", kFolderPrefix, state.step);
   std::string temporary = inFolder(run, ".tmp-" + name);
-  std::error_code error;
-  fs::remove_all(temporary, error);
-  if (mkdir(temporary.c_str(), 0777) != 0)
+  if (!file_system::removeTree(temporary) ||
+      !file_system::makeFolder(temporary))
     return systemError(temporary, "create the folder");
-  if (Status status = writeFolder(temporary, tensors, state); !status.ok()) {
-    fs::remove_all(temporary, error);
-    return status;
-  }
-  if (fs::exists(checkpointFolder(run, state.step), error))
-    TRAINC_RETURN_IF_ERROR(removeFolder(run, name));
-  if (std::rename(temporary.c_str(),
-                  checkpointFolder(run, state.step).c_str()) != 0)
-    return systemError(temporary, "put the finished checkpoint in place");
-  return syncFolder(run);
+  Status status = writeFolder(temporary, tensors, state);
+  if (status.ok())
+    status = putInPlace(run, temporary, name);
+  if (status.ok())
+    status = syncFolder(run);
+  // Half of the new one, or all of the one it replaced.
+  bool removed = file_system::removeTree(temporary);
+  if (status.ok() && !removed)
+    return systemError(temporary, "remove it");
+  return status;
 }
 
 //===----------------------------------------------------------------------===//
@@ -199,16 +241,24 @@ static Status checkWhole(const std::string &folder, uint64_t step) {
   return {};
 }
 
-std::optional<uint64_t> newestCheckpoint(const std::string &run,
-                                         std::vector<std::string> &skipped) {
+Result<std::optional<uint64_t>>
+newestCheckpoint(const std::string &run, std::vector<std::string> &skipped) {
   std::vector<uint64_t> steps = listCheckpoints(run);
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
     Status status = checkWhole(checkpointFolder(run, *step), *step);
     if (status.ok())
-      return *step;
+      return std::optional(*step);
+    // A disk that cannot be read now is no reason to fall back.
+    if (status.code() == StatusCode::System)
+      return status;
     skipped.push_back(status.message());
   }
-  return std::nullopt;
+  if (!steps.empty())
+    return Status::file(fmt::format(
+        "{}: expected a whole checkpoint, but got {} damaged ones, the newest: "
+        "{}; restore one of them, or begin again in another folder",
+        run, steps.size(), skipped.front()));
+  return std::optional<uint64_t>();
 }
 
 Result<TrainingState> loadCheckpoint(const std::string &run, uint64_t step,
@@ -224,17 +274,27 @@ Result<TrainingState> loadCheckpoint(const std::string &run, uint64_t step,
   return state;
 }
 
-Status pruneCheckpoints(const std::string &run, uint64_t keep) {
-  std::vector<std::string> remove;
+Status pruneCheckpoints(const std::string &run, uint64_t newest, uint64_t keep,
+                        std::optional<uint64_t> best) {
+  std::vector<uint64_t> steps = listCheckpoints(run);
+  std::erase_if(steps, [&](uint64_t step) { return step > newest; });
+  if (keep == 0 || steps.size() <= keep)
+    return {};
+  steps.resize(steps.size() - keep);
+  for (uint64_t step : steps)
+    if (step != best)
+      TRAINC_RETURN_IF_ERROR(
+          removeFolder(run, fmt::format("{}{}", kFolderPrefix, step)));
+  return {};
+}
+
+Status removeLeftovers(const std::string &run) {
+  std::vector<std::string> leftovers;
   forEachEntry(run, [&](const std::string &name) {
     if (name.starts_with(".tmp-"))
-      remove.push_back(name);
+      leftovers.push_back(name);
   });
-  std::vector<uint64_t> steps = listCheckpoints(run);
-  if (keep > 0 && steps.size() > keep)
-    for (size_t i = 0; i < steps.size() - keep; ++i)
-      remove.push_back(fmt::format("{}{}", kFolderPrefix, steps[i]));
-  for (const std::string &name : remove)
+  for (const std::string &name : leftovers)
     TRAINC_RETURN_IF_ERROR(removeFolder(run, name));
   return {};
 }

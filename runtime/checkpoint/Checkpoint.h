@@ -8,8 +8,9 @@
 //                         state.json              TrainingState
 //
 // Crash-safe: a checkpoint is built as RUN/.tmp-checkpoint-<step>, fsynced and
-// renamed; it is removed by renaming it away first. A folder named
-// checkpoint-<step> is therefore whole at every instant.
+// renamed; one that is there already is swapped with it in one step; it is
+// removed by renaming it away first. A folder named checkpoint-<step> is
+// therefore whole at every instant, also after a loss of power.
 //
 //===----------------------------------------------------------------------===//
 #ifndef TRAINC_RUNTIME_CHECKPOINT_CHECKPOINT_H
@@ -23,14 +24,20 @@ namespace trainc {
 
 /// Everything a run needs besides its tensors to continue with equal bits.
 struct TrainingState {
-  uint64_t step = 0;     ///< steps done
-  uint64_t tokens = 0;   ///< tokens consumed, in inputs
-  uint64_t examples = 0; ///< rows of data consumed: the data position
-  uint64_t seed = 0;     ///< of the plan; decides the order of the data
-  std::string order;     ///< "shuffled" or "sequential"
-  std::string model;     ///< name of the plan's model, for people
-  /// Best held-out loss so far and evaluations since, for early stopping.
+  uint64_t step = 0;        ///< steps done
+  uint64_t tokens = 0;      ///< tokens consumed, in inputs
+  uint64_t examples = 0;    ///< rows of data consumed: the data position
+  uint64_t length = 0;      ///< tokens of one row; 0: not known
+  uint64_t data_tokens = 0; ///< of all files of data; 0: not known
+  uint64_t seed = 0;        ///< of the plan; decides the order of the data
+  std::string order;        ///< "shuffled" or "sequential"
+  std::string model;        ///< name of the plan's model, for people
+  /// Of the last step and of the last evaluation; none where not finite.
+  std::optional<double> loss, eval_loss;
+  /// Best held-out loss so far, its step, and evaluations since, for early
+  /// stopping.
   std::optional<double> best_eval_loss;
+  std::optional<uint64_t> best_step;
   uint64_t evaluations_since_best = 0;
 };
 
@@ -52,17 +59,23 @@ Status saveCheckpoint(const std::string &run, const TrainingTensors &tensors,
 std::vector<uint64_t> listCheckpoints(const std::string &run);
 
 /// Step of the newest checkpoint whose three files are whole; damaged ones are
-/// passed over and named in `skipped`.
-std::optional<uint64_t> newestCheckpoint(const std::string &run,
-                                         std::vector<std::string> &skipped);
+/// passed over and named in `skipped`. None where there are no checkpoints;
+/// a file error where all are damaged.
+Result<std::optional<uint64_t>>
+newestCheckpoint(const std::string &run, std::vector<std::string> &skipped);
 
 /// Reads RUN/checkpoint-<step> into `tensors`.
 Result<TrainingState> loadCheckpoint(const std::string &run, uint64_t step,
                                      const TrainingTensors &tensors);
 
-/// Keeps the newest `keep` checkpoints (0: all) and removes what an interrupted
-/// run left behind.
-Status pruneCheckpoints(const std::string &run, uint64_t keep);
+/// Keeps the newest `keep` checkpoints up to step `newest` (0: all), and the
+/// one of step `best`. Later ones than `newest` are not this run's: they are
+/// damaged ones that were passed over.
+Status pruneCheckpoints(const std::string &run, uint64_t newest, uint64_t keep,
+                        std::optional<uint64_t> best = {});
+
+/// Removes what an interrupted run left behind.
+Status removeLeftovers(const std::string &run);
 
 } // namespace trainc
 

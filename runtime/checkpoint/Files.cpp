@@ -2,8 +2,9 @@
 
 #include "runtime/checkpoint/Files.h"
 
+#include "runtime/checkpoint/FileSystem.h"
+
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -48,10 +49,14 @@ MappedFile::~MappedFile() {
 
 Result<MappedFile> MappedFile::open(const std::string &path) {
   int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0)
+  if (descriptor < 0) {
+    // A disk that cannot be read is no reason to look for another file.
+    if (errno == EIO || errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+      return systemError(path, "open the file");
     return Status::user(
         fmt::format("{}: expected a readable file, but got: {}; check the path",
                     path, std::strerror(errno)));
+  }
   struct stat info;
   if (fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
     close(descriptor);
@@ -120,7 +125,8 @@ void FileWriter::discard() {
   unlink(temporary_path_.c_str());
 }
 
-Result<FileWriter> FileWriter::create(const std::string &path) {
+Result<FileWriter> FileWriter::create(const std::string &path,
+                                      Placement placement) {
   FileWriter writer;
   size_t slash = path.rfind('/');
   std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
@@ -129,9 +135,10 @@ Result<FileWriter> FileWriter::create(const std::string &path) {
         "expected the name of a file to write, but got '{}'", path));
   writer.path_ = path;
   writer.temporary_path_ =
-      fmt::format("{}/.tmp-{}-{}", parentFolder(path), name, getpid());
-  writer.descriptor_ = ::open(writer.temporary_path_.c_str(),
-                              O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+      placement == Placement::NewFolder
+          ? path
+          : fmt::format("{}/.tmp-{}-{}", parentFolder(path), name, getpid());
+  writer.descriptor_ = file_system::createFile(writer.temporary_path_);
   if (writer.descriptor_ < 0) {
     // A wrong folder is the user's to fix; a full disk is the system's.
     if (errno == ENOENT || errno == ENOTDIR || errno == EACCES)
@@ -143,24 +150,17 @@ Result<FileWriter> FileWriter::create(const std::string &path) {
   return writer;
 }
 
-static Status writeFully(int descriptor, const std::byte *data, size_t size,
+static Status writeFully(int descriptor, std::span<const std::byte> bytes,
                          const std::string &path) {
-  while (size > 0) {
-    ssize_t written = ::write(descriptor, data, size);
-    if (written < 0) {
-      if (errno == EINTR)
-        continue;
-      return systemError(path, "write the file");
-    }
-    data += written;
-    size -= static_cast<size_t>(written);
-  }
+  if (!file_system::write(descriptor, bytes, path))
+    return systemError(path, "write the file");
   return {};
 }
 
 Status FileWriter::flush() {
-  Status status =
-      writeFully(descriptor_, pending_.data(), pending_.size(), path_);
+  if (pending_.empty())
+    return {};
+  Status status = writeFully(descriptor_, pending_, path_);
   pending_.clear();
   return status;
 }
@@ -168,7 +168,7 @@ Status FileWriter::flush() {
 Status FileWriter::write(std::span<const std::byte> bytes) {
   if (bytes.size() >= kGatherBytes) {
     TRAINC_RETURN_IF_ERROR(flush());
-    return writeFully(descriptor_, bytes.data(), bytes.size(), path_);
+    return writeFully(descriptor_, bytes, path_);
   }
   pending_.insert(pending_.end(), bytes.begin(), bytes.end());
   return pending_.size() >= kGatherBytes ? flush() : Status();
@@ -180,21 +180,23 @@ Status FileWriter::write(std::string_view text) {
 
 Status FileWriter::commit() {
   TRAINC_RETURN_IF_ERROR(flush());
-  if (fsync(descriptor_) != 0)
+  if (!file_system::sync(descriptor_, path_))
     return systemError(path_, "write the file to disk");
   int descriptor = descriptor_;
   descriptor_ = -1;
+  bool in_place = temporary_path_ == path_;
   if (close(descriptor) != 0 ||
-      rename(temporary_path_.c_str(), path_.c_str()) != 0) {
+      (!in_place && !file_system::rename(temporary_path_, path_))) {
     Status status = systemError(path_, "put the finished file in place");
     unlink(temporary_path_.c_str());
     return status;
   }
-  return syncFolder(parentFolder(path_));
+  return in_place ? Status() : syncFolder(parentFolder(path_));
 }
 
-Status writeWholeFile(const std::string &path, std::string_view text) {
-  Result<FileWriter> writer = FileWriter::create(path);
+Status writeWholeFile(const std::string &path, std::string_view text,
+                      Placement placement) {
+  Result<FileWriter> writer = FileWriter::create(path, placement);
   if (!writer.ok())
     return writer.status();
   TRAINC_RETURN_IF_ERROR(writer->write(text));
@@ -205,14 +207,42 @@ Status syncFolder(const std::string &folder) {
   int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0)
     return systemError(folder, "open the folder");
-  int failed = fsync(descriptor);
+  bool synced = file_system::sync(descriptor, folder);
   // Some file systems cannot fsync a folder; their renames are durable anyway.
-  bool unsupported = failed && (errno == EINVAL || errno == ENOTSUP);
-  Status status = failed && !unsupported
-                      ? systemError(folder, "write the folder to disk")
-                      : Status();
+  bool unsupported = !synced && (errno == EINVAL || errno == ENOTSUP);
+  Status status = synced || unsupported
+                      ? Status()
+                      : systemError(folder, "write the folder to disk");
   close(descriptor);
   return status;
+}
+
+static bool isFolder(const std::string &path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+Result<std::vector<std::string>> makeFolders(const std::string &folder) {
+  if (isFolder(folder))
+    return std::vector<std::string>();
+  std::string path = folder;
+  while (path.size() > 1 && path.ends_with('/'))
+    path.pop_back();
+  std::string parent = parentFolder(path);
+  Result<std::vector<std::string>> changed = makeFolders(parent);
+  if (!changed.ok())
+    return changed;
+  // Another process may have been quicker.
+  if (!file_system::makeFolder(path) && errno != EEXIST)
+    return Status::user(
+        fmt::format("{}: expected a folder that can be made, but got: {}; "
+                    "choose another one",
+                    folder, std::strerror(errno)));
+  if (!isFolder(path))
+    return Status::user(fmt::format(
+        "{}: expected a folder, but got a file of that name", path));
+  changed->push_back(parent);
+  return changed;
 }
 
 //===----------------------------------------------------------------------===//
@@ -224,6 +254,7 @@ FolderLock::FolderLock(FolderLock &&other) noexcept {
 }
 
 FolderLock &FolderLock::operator=(FolderLock &&other) noexcept {
+  std::swap(folder_, other.folder_);
   std::swap(descriptor_, other.descriptor_);
   return *this;
 }
@@ -235,6 +266,7 @@ FolderLock::~FolderLock() {
 
 Result<FolderLock> FolderLock::take(const std::string &folder) {
   FolderLock lock;
+  lock.folder_ = folder;
   lock.descriptor_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (lock.descriptor_ < 0)
     return systemError(folder, "open the folder");
@@ -247,6 +279,18 @@ Result<FolderLock> FolderLock::take(const std::string &folder) {
         folder));
   // Some network file systems have no locks; the run is then the user's care.
   return lock;
+}
+
+Status FolderLock::check() const {
+  struct stat held, named;
+  if (stat(folder_.c_str(), &named) != 0)
+    return systemError(folder_, "find the folder");
+  if (fstat(descriptor_, &held) == 0 && held.st_dev == named.st_dev &&
+      held.st_ino == named.st_ino)
+    return {};
+  return Status::system(fmt::format(
+      "{}: expected the folder from before, but got another one of that name",
+      folder_));
 }
 
 } // namespace trainc

@@ -47,8 +47,16 @@ private:
   size_t size_bytes_ = 0;
 };
 
-/// Writes one file that appears under its name only at commit(). Without a
-/// commit the temporary file is removed.
+/// How a file that is being written is kept apart from a finished one.
+enum class Placement {
+  /// Under a temporary name, until commit() puts it in place, durably.
+  Replace,
+  /// Under its own name, in a folder that is not in place yet itself; whoever
+  /// makes the folder syncs and renames it.
+  NewFolder
+};
+
+/// Writes one file. Without a commit the file is removed.
 class FileWriter {
 public:
   FileWriter() = default;
@@ -56,12 +64,13 @@ public:
   FileWriter &operator=(FileWriter &&other) noexcept;
   ~FileWriter();
 
-  static Result<FileWriter> create(const std::string &path);
+  static Result<FileWriter> create(const std::string &path,
+                                   Placement placement = Placement::Replace);
 
   /// Appends; small pieces are gathered before they reach the kernel.
   Status write(std::span<const std::byte> bytes);
   Status write(std::string_view text);
-  /// fsync, rename to the final name, fsync of the folder.
+  /// fsync; for Replace also rename to the final name, fsync of the folder.
   Status commit();
 
 private:
@@ -75,13 +84,19 @@ private:
 };
 
 /// Replaces `path` by `text` as a whole.
-Status writeWholeFile(const std::string &path, std::string_view text);
+Status writeWholeFile(const std::string &path, std::string_view text,
+                      Placement placement = Placement::Replace);
 
 /// The text of a file (user error if it cannot be opened).
 Result<std::string> readWholeFile(const std::string &path);
 
 /// Makes renames and new names in `folder` durable.
 Status syncFolder(const std::string &folder);
+
+/// Makes `folder` and the missing ones above it. Returns the folders that
+/// syncFolder must be called with before it counts on being there after a loss
+/// of power. User error where it cannot be made.
+Result<std::vector<std::string>> makeFolders(const std::string &folder);
 
 /// Keeps other processes that ask for the same folder out, as long as the
 /// object or the process lives.
@@ -95,8 +110,11 @@ public:
   /// User error when another process holds `folder`.
   static Result<FolderLock> take(const std::string &folder);
   bool held() const { return descriptor_ >= 0; }
+  /// System error when the folder was removed, or another one took its name.
+  Status check() const;
 
 private:
+  std::string folder_;
   int descriptor_ = -1;
 };
 

@@ -231,7 +231,8 @@ const TensorInfo *SafetensorsFile::find(const std::string &name) const {
 
 Result<SafetensorsWriter>
 SafetensorsWriter::create(const std::string &path,
-                          std::span<const TensorSpec> tensors) {
+                          std::span<const TensorSpec> tensors,
+                          Placement placement) {
   SafetensorsWriter writer;
   writer.path_ = path;
   auto quote = [](const std::string &text) {
@@ -262,7 +263,7 @@ SafetensorsWriter::create(const std::string &path,
         "tensors",
         path, SafetensorsFile::kMaxHeaderBytes, header.size()));
 
-  Result<FileWriter> file = FileWriter::create(path);
+  Result<FileWriter> file = FileWriter::create(path, placement);
   if (!file.ok())
     return file.status();
   writer.file_ = std::move(*file);

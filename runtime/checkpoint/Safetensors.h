@@ -109,12 +109,13 @@ struct TensorSpec {
 };
 
 /// Writes a file whose tensors are declared first and then streamed in that
-/// order. Metadata is {"format": "pt"}. Nothing appears at `path` before
-/// finish().
+/// order. Metadata is {"format": "pt"}. With Placement::Replace nothing appears
+/// at `path` before finish().
 class SafetensorsWriter {
 public:
-  static Result<SafetensorsWriter> create(const std::string &path,
-                                          std::span<const TensorSpec> tensors);
+  static Result<SafetensorsWriter>
+  create(const std::string &path, std::span<const TensorSpec> tensors,
+         Placement placement = Placement::Replace);
 
   /// Appends bytes of the tensors, in their declared order; pieces may be of
   /// any size.

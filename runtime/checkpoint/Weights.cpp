@@ -11,11 +11,12 @@
 namespace trainc {
 
 Status writeTensors(const std::string &path,
-                    std::span<const NamedTensor> tensors) {
+                    std::span<const NamedTensor> tensors, Placement placement) {
   std::vector<TensorSpec> specs;
   for (const NamedTensor &tensor : tensors)
     specs.push_back({tensor.name, tensor.type, tensor.shape});
-  Result<SafetensorsWriter> writer = SafetensorsWriter::create(path, specs);
+  Result<SafetensorsWriter> writer =
+      SafetensorsWriter::create(path, specs, placement);
   if (!writer.ok())
     return writer.status();
   for (const NamedTensor &tensor : tensors)

@@ -38,7 +38,8 @@ struct WeightRules {
 
 /// Writes all `tensors` to `path`, streaming from their memory.
 Status writeTensors(const std::string &path,
-                    std::span<const NamedTensor> tensors);
+                    std::span<const NamedTensor> tensors,
+                    Placement placement = Placement::Replace);
 
 /// Fills all `tensors` from `file`. F16, BF16, F32 and F64 convert into F32 and
 /// F64; other types must agree. User errors name the tensor with expected and

@@ -1,5 +1,7 @@
 #include "runtime/core/Log.h"
 
+#include "runtime/core/Terminal.h"
+
 #include <atomic>
 #include <cstdlib>
 #include <iterator>
@@ -38,7 +40,10 @@ void trainc::logLine(LogLevel level, std::string_view message) {
     return;
   std::string line;
   fmt::format_to(std::back_inserter(line), "{}: {}\n",
-                 level == LogLevel::Warning ? "warning" : "info", message);
+                 level == LogLevel::Warning
+                     ? coloured(STDERR_FILENO, Colour::Yellow, "warning")
+                     : "info",
+                 message);
   for (size_t written = 0; written != line.size();) {
     const ssize_t step =
         ::write(STDERR_FILENO, line.data() + written, line.size() - written);

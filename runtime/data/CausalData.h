@@ -47,6 +47,8 @@ public:
   Status fill(uint64_t step, uint32_t micro_batch,
               std::span<const InputSlot> slots) override;
 
+  /// Tokens of all files.
+  uint64_t tokens() const { return files_.size(); }
   /// Windows of one epoch.
   uint64_t windows() const { return windows_; }
   /// Micro-batches that hold every window once, the last maybe in part.

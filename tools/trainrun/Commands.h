@@ -2,7 +2,7 @@
 //-*-===//
 //
 // One function and one struct of options per command, each in a file of its
-// own. CommandLine.cpp fills the structs; nothing else knows the command line's
+// own. Main.cpp fills the structs; nothing else knows the command line's
 // parser. A command prints its results to stdout and returns how it ended.
 //
 //===----------------------------------------------------------------------===//
@@ -23,6 +23,7 @@ struct TokenizeOptions {
   uint32_t train_vocabulary = 0;  ///< pieces to train; 0: use `model`
   std::vector<std::string> texts; ///< UTF-8 files
   std::string output;             ///< TOKENS.safetensors
+  bool json = false;              ///< results as one JSON object
 };
 Status runTokenize(const TokenizeOptions &options);
 
@@ -40,6 +41,7 @@ struct TrainOptions {
   std::vector<std::string> eval_data;
   uint64_t eval_every = 0; ///< 0: only at the end
   uint64_t patience = 0;   ///< 0: never stop early
+  bool json = false;       ///< summary.json on stdout, progress on stderr
 };
 /// `interrupted` becomes the number of the signal that ended the run, if any.
 Status runTrain(const TrainOptions &options, int &interrupted);
@@ -60,6 +62,7 @@ struct GradientsOptions {
   std::string output;
   std::string order = "sequential";
   unsigned threads = 0;
+  bool json = false;
 };
 Status runGradients(const GradientsOptions &options);
 
@@ -69,6 +72,7 @@ struct PredictOptions {
   std::string weights;
   std::string output;
   unsigned threads = 0;
+  bool json = false;
 };
 Status runPredict(const PredictOptions &options);
 
@@ -82,6 +86,7 @@ struct GenerateOptions {
   uint32_t top_k = 40; ///< 0: all
   uint64_t seed = 1;
   unsigned threads = 0;
+  bool json = false;
 };
 Status runGenerate(const GenerateOptions &options);
 
@@ -93,6 +98,7 @@ Status runInspect(const InspectOptions &options);
 
 struct VerifyOptions {
   std::string plan;
+  bool json = false;
 };
 Status runVerify(const VerifyOptions &options);
 

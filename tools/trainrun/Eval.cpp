@@ -38,8 +38,9 @@ Status runEval(const EvalOptions &options) {
       (*data)->windows() * (*session)->plan().table().batch()->length();
   double perplexity = std::exp(result.loss);
   if (!options.json) {
-    fmt::print("loss        {:.6f}\nperplexity  {:.4f}\ntokens      {}\n",
-               result.loss, perplexity, tokens);
+    fmt::print("held-out loss {:.6f}, perplexity {:.4f}, over {} tokens in {} "
+               "windows\n",
+               result.loss, perplexity, tokens, (*data)->windows());
     return {};
   }
   std::string losses;

@@ -2,7 +2,8 @@
 //
 // Continues a prompt with the program `prefill`: inputs i32 [1, T] and
 // control.position in, next_logits f32 [V] out. The context is the last T
-// tokens, padded with 0 behind: causal attention never sees the padding.
+// tokens, padded with 0 behind: causal attention never sees the padding. The
+// text goes to stdout as it comes, the summary to stderr.
 //
 //===----------------------------------------------------------------------===//
 
@@ -14,8 +15,10 @@
 #include "tools/trainrun/Support.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace trainc::trainrun {
 
@@ -103,8 +106,17 @@ Status runGenerate(const GenerateOptions &options) {
   ControlInputs control(**session);
   Sampler sampler(options.temperature, options.top_k, options.seed);
   Utf8Stream text;
-  fmt::print("{}", options.prompt);
-  std::fflush(stdout);
+  std::string generated;
+  auto show = [&](const std::string &piece) {
+    generated += piece;
+    if (options.json)
+      return;
+    fmt::print("{}", piece);
+    std::fflush(stdout);
+  };
+  show(options.prompt);
+  size_t prompt_tokens = ids.size();
+  auto start = std::chrono::steady_clock::now();
   size_t length = contextLength(*prefill, (*session)->plan());
   // Rows of the vocabulary beyond the tokenizer's are padding.
   auto drawable = prefill->logits.first(
@@ -117,10 +129,26 @@ Status runGenerate(const GenerateOptions &options) {
     control.setPosition(static_cast<int32_t>(used - 1));
     TRAINC_RETURN_IF_ERROR((*session)->run("prefill"));
     ids.push_back(sampler.draw(drawable, i));
-    fmt::print("{}", text.push(tokenizer->decode(ids.back())));
-    std::fflush(stdout);
+    show(text.push(tokenizer->decode(ids.back())));
   }
-  fmt::print("{}\n", text.finish());
+  show(text.finish());
+  double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+          .count();
+  double rate = static_cast<double>(options.count) / std::max(seconds, 1e-9);
+  if (options.json) {
+    fmt::print(R"({{"text": {}, "prompt_tokens": {}, "tokens": [{}], )"
+               R"("tokens_per_second": {}}})"
+               "\n",
+               jsonString(generated), prompt_tokens,
+               fmt::join(ids.begin() + prompt_tokens, ids.end(), ", "),
+               jsonNumber(rate));
+    return {};
+  }
+  fmt::print("\n");
+  std::fflush(stdout);
+  fmt::print(stderr, "{} tokens after {} of the prompt, {:.1f} tokens/s\n",
+             options.count, prompt_tokens, rate);
   return {};
 }
 

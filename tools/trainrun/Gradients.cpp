@@ -59,6 +59,13 @@ Status runGradients(const GradientsOptions &options) {
                      {},
                      std::as_writable_bytes(std::span(&result.loss, 1))});
   TRAINC_RETURN_IF_ERROR(writeTensors(options.output, tensors));
+  if (options.json) {
+    fmt::print(R"({{"output": {}, "loss": {}, "gradients": {}}})"
+               "\n",
+               jsonString(options.output), jsonNumber(result.loss),
+               tensors.size() - 1);
+    return {};
+  }
   fmt::print("loss {}; wrote {} gradients to {}\n", result.loss,
              tensors.size() - 1, options.output);
   return {};

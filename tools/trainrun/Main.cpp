@@ -6,14 +6,19 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "runtime/core/Terminal.h"
 #include "tools/trainrun/Commands.h"
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <fmt/format.h>
 #include <functional>
+#include <system_error>
 #include <unistd.h>
 
 using namespace trainc;
@@ -62,7 +67,8 @@ CommandLine::CommandLine() {
   app_.footer("Examples:\n"
               "  trainrun tokenize --train 4096 book.txt -o book.safetensors\n"
               "  trainrun train gpt.plan --data book.safetensors --out run\n"
-              "Exit status: 1 wrong use or data, 2 damaged file, 3 system.");
+              "Exit status: 1 wrong use or data, 2 damaged file, 3 system, 128 "
+              "+ signal when\none ended training (130: Ctrl-C).");
   addTokenize();
   addTrain();
   addEval();
@@ -109,6 +115,11 @@ void addThreads(CLI::App *command, unsigned &threads) {
       ->type_name("N");
 }
 
+void addJson(CLI::App *command, bool &json,
+             const char *what = "print one JSON object") {
+  command->add_flag("--json", json, what);
+}
+
 void CommandLine::addTokenize() {
   CLI::App *command =
       add("tokenize", "Turn text files into a token file",
@@ -130,6 +141,7 @@ void CommandLine::addTokenize() {
   command->add_option("-o,--output", tokenize_.output, "the token file")
       ->required()
       ->type_name("TOKENS.safetensors");
+  addJson(command, tokenize_.json);
 }
 
 void CommandLine::addTrain() {
@@ -137,7 +149,11 @@ void CommandLine::addTrain() {
       add("train", "Train, or continue a run",
           "  trainrun train gpt.plan --data book.safetensors --out run\n"
           "  trainrun train gpt.plan --data book.safetensors --out run "
-          "--resume --steps 2000",
+          "--resume --checkpoint-every 100 --keep 2\n"
+          "  trainrun train gpt.plan --data book.safetensors --out run "
+          "--eval-data test.safetensors --eval-every 50 --patience 5\n"
+          "Ctrl-C finishes the step, saves a checkpoint and ends with status "
+          "130; again: at once.",
           [this] { return runTrain(train_, interrupted_); });
   addPlan(command, train_.plan);
   addData(command, train_.data);
@@ -156,7 +172,8 @@ void CommandLine::addTrain() {
       ->type_name("N");
   command
       ->add_option("--keep", train_.keep,
-                   "newest checkpoints to keep; default: all")
+                   "newest checkpoints to keep, besides the one with the best "
+                   "held-out loss; default: all")
       ->type_name("N");
   command->add_flag("--resume", train_.resume,
                     "continue from the newest whole checkpoint");
@@ -177,6 +194,8 @@ void CommandLine::addTrain() {
       ->add_option("--patience", train_.patience,
                    "stop after that many evaluations without a better loss")
       ->type_name("N");
+  addJson(command, train_.json,
+          "print summary.json to stdout, progress to stderr");
 }
 
 void CommandLine::addEval() {
@@ -191,7 +210,7 @@ void CommandLine::addEval() {
   addWeights(command, eval_.weights);
   command->get_option("--weights")->required();
   addThreads(command, eval_.threads);
-  command->add_flag("--json", eval_.json, "print one JSON object");
+  addJson(command, eval_.json);
 }
 
 void CommandLine::addGradients() {
@@ -216,6 +235,7 @@ void CommandLine::addGradients() {
                    "sequential (default) or shuffled order of the data")
       ->type_name("ORDER");
   addThreads(command, gradients_.threads);
+  addJson(command, gradients_.json);
 }
 
 void CommandLine::addPredict() {
@@ -234,6 +254,7 @@ void CommandLine::addPredict() {
       ->required()
       ->type_name("OUT.safetensors");
   addThreads(command, predict_.threads);
+  addJson(command, predict_.json);
 }
 
 void CommandLine::addGenerate() {
@@ -272,6 +293,7 @@ void CommandLine::addGenerate() {
       ->capture_default_str()
       ->type_name("S");
   addThreads(command, generate_.threads);
+  addJson(command, generate_.json);
 }
 
 void CommandLine::addInspect() {
@@ -280,7 +302,7 @@ void CommandLine::addInspect() {
                           "  trainrun inspect gpt.plan --json",
                           [this] { return runInspect(inspect_); });
   addPlan(command, inspect_.plan);
-  command->add_flag("--json", inspect_.json, "print one JSON object");
+  addJson(command, inspect_.json);
 }
 
 void CommandLine::addVerify() {
@@ -291,6 +313,7 @@ void CommandLine::addVerify() {
           "--data book.safetensors --out run",
           [this] { return runVerify(verify_); });
   addPlan(command, verify_.plan);
+  addJson(command, verify_.json);
 }
 
 void CommandLine::addProfile() {
@@ -318,8 +341,22 @@ void CommandLine::addProfile() {
 }
 
 int fail(const Status &status) {
-  fmt::print(stderr, "error: {}\n", status.message());
+  fmt::print(stderr, "{}: {}\n", coloured(STDERR_FILENO, Colour::Red, "error"),
+             status.message());
   return status.exitStatus();
+}
+
+Status outputError(std::string_view cause) {
+  return Status::system(fmt::format(
+      "standard output: expected to write the results, but got: {}", cause));
+}
+
+/// Results that did not reach their reader are no success.
+Status flushOutput() {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout))
+    return {};
+  return outputError(errno ? std::strerror(errno) : "an error");
 }
 
 int CommandLine::run(int argc, char **argv) {
@@ -339,6 +376,9 @@ int CommandLine::run(int argc, char **argv) {
   for (const auto &[command, action] : actions_)
     if (command->parsed()) {
       Status status = action();
+      // A run goes on, and ends well, when nobody reads its progress.
+      if (status.ok() && (command->get_name() != "train" || train_.json))
+        status = flushOutput();
       if (!status.ok())
         return fail(status);
     }
@@ -349,10 +389,15 @@ int CommandLine::run(int argc, char **argv) {
 } // namespace
 
 int main(int argc, char **argv) {
+  // A file beyond the limit of its size is an error of the write (EFBIG).
+  std::signal(SIGXFSZ, SIG_IGN);
   // The libraries return errors; the language's own run out of memory.
   try {
     return CommandLine().run(argc, argv);
   } catch (const std::exception &error) {
+    const auto *system = dynamic_cast<const std::system_error *>(&error);
+    if (system && std::ferror(stdout))
+      return fail(outputError(system->code().message()));
     return fail(Status::system(
         fmt::format("expected the system's resources to suffice, but got: {}",
                     error.what())));

@@ -2,14 +2,16 @@
 
 #include "tools/trainrun/MetricsFile.h"
 
+#include "runtime/checkpoint/FileSystem.h"
 #include "runtime/checkpoint/Files.h"
+#include "runtime/core/Log.h"
 #include "tools/trainrun/Support.h"
 
-#include <cerrno>
 #include <charconv>
 #include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace trainc::trainrun {
@@ -49,6 +51,7 @@ MetricsFile::MetricsFile(MetricsFile &&other) noexcept {
 MetricsFile &MetricsFile::operator=(MetricsFile &&other) noexcept {
   std::swap(path_, other.path_);
   std::swap(descriptor_, other.descriptor_);
+  std::swap(counts_names_, other.counts_names_);
   return *this;
 }
 
@@ -70,8 +73,10 @@ static std::optional<uint64_t> stepOfLine(std::string_view line) {
   return step;
 }
 
-/// The lines of `text` for steps 1 .. last_step, each step once.
-static std::string linesToKeep(std::string_view text, uint64_t last_step) {
+/// The lines of `text` for steps 1 .. last_step, each step once; `count` of
+/// them.
+static std::string linesToKeep(std::string_view text, uint64_t last_step,
+                               uint64_t &count) {
   std::string kept;
   uint64_t next = 1;
   while (!text.empty()) {
@@ -84,6 +89,7 @@ static std::string linesToKeep(std::string_view text, uint64_t last_step) {
     if (!step || *step < next || *step > last_step)
       continue;
     next = *step + 1;
+    ++count;
     (kept += line) += '\n';
   }
   return kept;
@@ -91,41 +97,55 @@ static std::string linesToKeep(std::string_view text, uint64_t last_step) {
 
 Result<MetricsFile> MetricsFile::open(const std::string &path,
                                       uint64_t last_step) {
+  uint64_t count = 0;
   std::error_code error;
   int flags = O_WRONLY | O_APPEND | O_CLOEXEC;
   if (last_step > 0 && std::filesystem::exists(path, error)) {
     Result<std::string> text = readWholeFile(path);
     if (!text.ok())
       return text.status();
-    TRAINC_RETURN_IF_ERROR(writeWholeFile(path, linesToKeep(*text, last_step)));
+    std::string kept = linesToKeep(*text, last_step, count);
+    if (kept != *text)
+      TRAINC_RETURN_IF_ERROR(writeWholeFile(path, kept));
   } else {
     // Nothing to keep whole: the first sync makes it durable, and the first
     // step does not wait for the disk.
     flags |= O_CREAT | O_TRUNC;
   }
+  if (count < last_step)
+    logWarning("{}: expected the metrics of {} steps before the checkpoint, "
+               "but got {}; the others are lost",
+               path, last_step, count);
   MetricsFile file;
   file.path_ = path;
   file.descriptor_ = ::open(path.c_str(), flags, 0666);
-  if (file.descriptor_ < 0)
+  struct stat info;
+  if (file.descriptor_ < 0 || fstat(file.descriptor_, &info) != 0)
     return systemError(path, "open the file");
+  // Some file systems count no names.
+  file.counts_names_ = info.st_nlink > 0;
   return file;
 }
 
 Status MetricsFile::append(const std::string &line) {
-  std::string_view rest = line;
-  while (!rest.empty()) {
-    ssize_t written = ::write(descriptor_, rest.data(), rest.size());
-    if (written < 0 && errno != EINTR)
-      return systemError(path_, "write the file");
-    if (written > 0)
-      rest.remove_prefix(static_cast<size_t>(written));
-  }
-  return {};
+  struct stat info;
+  if (fstat(descriptor_, &info) != 0)
+    return systemError(path_, "write the file");
+  if (counts_names_ && info.st_nlink == 0)
+    return Status::system(fmt::format(
+        "{}: expected the file that this run writes, but got: it was removed",
+        path_));
+  return file_system::write(descriptor_,
+                            std::as_bytes(std::span(line.data(), line.size())),
+                            path_)
+             ? Status()
+             : systemError(path_, "write the file");
 }
 
 Status MetricsFile::sync() {
-  return fsync(descriptor_) == 0 ? Status()
-                                 : systemError(path_, "write the file to disk");
+  return file_system::sync(descriptor_, path_)
+             ? Status()
+             : systemError(path_, "write the file to disk");
 }
 
 } // namespace trainc::trainrun

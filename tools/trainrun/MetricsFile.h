@@ -33,10 +33,12 @@ public:
   ~MetricsFile();
 
   /// Opens `path` for appending and drops all lines but those of the steps up
-  /// to `last_step` (0: drops all), also torn ones.
+  /// to `last_step` (0: drops all), also torn ones. Warns where a step has
+  /// none.
   static Result<MetricsFile> open(const std::string &path, uint64_t last_step);
 
-  /// Appends one whole line with one write.
+  /// Appends one whole line with one write. System error also when the file
+  /// was removed meanwhile: nobody would ever see the line.
   Status append(const std::string &line);
   /// Makes the lines so far durable; before a checkpoint that counts on them.
   Status sync();
@@ -44,6 +46,7 @@ public:
 private:
   std::string path_;
   int descriptor_ = -1;
+  bool counts_names_ = false;
 };
 
 } // namespace trainc::trainrun

@@ -36,9 +36,23 @@ Status runPredict(const PredictOptions &options) {
   TRAINC_RETURN_IF_ERROR(loadWeights(**session, options.weights));
   TRAINC_RETURN_IF_ERROR((*loop)->runPredict(1, 0, **data));
   TRAINC_RETURN_IF_ERROR(writeTensors(options.output, outputs));
-  for (const NamedTensor &output : outputs)
-    fmt::print("{} {} {}\n", output.name, tensorTypeName(output.type),
-               formatShape(output.shape));
+  std::string json;
+  for (const NamedTensor &output : outputs) {
+    std::string shape = formatShape(output.shape);
+    std::string_view type = tensorTypeName(output.type);
+    if (options.json)
+      json += fmt::format(R"({}{{"name": {}, "type": "{}", "shape": {}}})",
+                          json.empty() ? "" : ", ", jsonString(output.name),
+                          type, shape);
+    else
+      fmt::print("{} {} {}\n", output.name, type, shape);
+  }
+  if (options.json)
+    fmt::print(R"({{"output": {}, "tensors": [{}]}})"
+               "\n",
+               jsonString(options.output), json);
+  else
+    fmt::print("wrote {} tensors to {}\n", outputs.size(), options.output);
   return {};
 }
 

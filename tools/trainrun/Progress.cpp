@@ -2,21 +2,28 @@
 
 #include "tools/trainrun/Progress.h"
 
+#include "runtime/core/Terminal.h"
 #include "tools/trainrun/Support.h"
 
-#include <cstdio>
+#include <algorithm>
 #include <fmt/format.h>
-#include <unistd.h>
 
 namespace trainc::trainrun {
 
 static constexpr std::string_view kClearLine = "\r\x1b[K";
 
-Progress::Progress(uint64_t first, uint64_t last, uint64_t tokens)
-    : first_(first), last_(last), tokens_(tokens), done_(first),
-      terminal_(isatty(STDOUT_FILENO) == 1), start_(Clock::now()) {}
+Progress::Progress(FILE *stream, uint64_t first, uint64_t last, uint64_t tokens)
+    : stream_(stream), first_(first), last_(last), tokens_(tokens),
+      done_(first), terminal_(isTerminal(fileno(stream))),
+      start_(Clock::now()) {}
 
 Progress::~Progress() { finish(); }
+
+void Progress::write(std::string_view text) {
+  // Not fmt::print, which throws when nobody takes the text.
+  std::fwrite(text.data(), 1, text.size(), stream_);
+  std::fflush(stream_);
+}
 
 double Progress::elapsedSeconds() const {
   return std::chrono::duration<double>(Clock::now() - start_).count();
@@ -43,30 +50,31 @@ void Progress::step(uint64_t step, double loss) {
   if (!first && step != last_ && now - shown_ < interval)
     return;
   shown_ = now;
-  if (!terminal_) {
-    fmt::print("{}\n", status(step, loss));
-    std::fflush(stdout);
-    return;
-  }
+  if (!terminal_)
+    return write(status(step, loss) + "\n");
   constexpr size_t kWidth = 24;
   size_t filled = last_ ? static_cast<size_t>(kWidth * step / last_) : kWidth;
-  fmt::print("{}[{:#<{}}{:.<{}}] {}", kClearLine, "", filled, "",
-             kWidth - filled, status(step, loss));
-  std::fflush(stdout);
+  std::string line = fmt::format("[{:#<{}}{:.<{}}] {}", "", filled, "",
+                                 kWidth - filled, status(step, loss));
+  // A line that wraps cannot be redrawn.
+  line.resize(std::min(line.size(), terminalColumns(fileno(stream_)) - 1));
+  if (line.size() > kWidth + 2)
+    line =
+        coloured(fileno(stream_), Colour::Green, line.substr(0, kWidth + 2)) +
+        line.substr(kWidth + 2);
+  write(fmt::format("{}{}", kClearLine, line));
   drawn_ = true;
 }
 
 void Progress::note(std::string_view line) {
-  fmt::print("{}{}\n", drawn_ ? kClearLine : "", line);
-  std::fflush(stdout);
+  write(fmt::format("{}{}\n", drawn_ ? kClearLine : "", line));
   drawn_ = false;
 }
 
 void Progress::finish() {
   if (drawn_)
-    fmt::print("\n");
+    write("\n");
   drawn_ = false;
-  std::fflush(stdout);
 }
 
 } // namespace trainc::trainrun

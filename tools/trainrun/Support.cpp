@@ -124,13 +124,15 @@ Status loadWeights(Session &session, const std::string &path) {
     file = path + "/model.safetensors";
     if (!fs::exists(file, error)) {
       std::vector<std::string> skipped;
-      std::optional<uint64_t> step = newestCheckpoint(path, skipped);
-      if (!step)
+      auto step = newestCheckpoint(path, skipped);
+      if (!step.ok())
+        return step.status();
+      if (!*step)
         return Status::user(fmt::format(
             "{}: expected a weight file, a checkpoint or a run with one, but "
             "got a folder without",
             path));
-      file = checkpointFolder(path, *step) + "/model.safetensors";
+      file = checkpointFolder(path, **step) + "/model.safetensors";
     }
   }
   return readTensors(file, trainingTensors(session).parameters,

@@ -11,6 +11,7 @@
 
 #include "runtime/checkpoint/Safetensors.h"
 #include "runtime/data/Tokenizer.h"
+#include "tools/trainrun/Support.h"
 
 #include <fmt/format.h>
 
@@ -107,10 +108,20 @@ Status runTokenize(const TokenizeOptions &options) {
         writeWholeFile(modelPath(options.output), serialized));
   TRAINC_RETURN_IF_ERROR(writeTokens(options.output, ids, offsets,
                                      tokenizer->vocabularySize() > 65536));
+  std::string model =
+      serialized.empty() ? options.model : modelPath(options.output);
+  if (options.json) {
+    fmt::print(R"({{"output": {}, "model": {}, "text_bytes": {}, )"
+               R"("tokens": {}, "vocabulary": {}}})"
+               "\n",
+               jsonString(options.output), jsonString(model), text_bytes,
+               ids.size(), tokenizer->vocabularySize());
+    return {};
+  }
   fmt::print("{} bytes of text, {} tokens, vocabulary {}\n", text_bytes,
              ids.size(), tokenizer->vocabularySize());
   if (!serialized.empty())
-    fmt::print("wrote {} and {}\n", options.output, modelPath(options.output));
+    fmt::print("wrote {} and {}\n", options.output, model);
   else
     fmt::print("wrote {}\n", options.output);
   return {};

@@ -8,6 +8,7 @@
 #include "tools/trainrun/Commands.h"
 
 #include "runtime/plan/Plan.h"
+#include "tools/trainrun/Support.h"
 
 #include <fmt/format.h>
 
@@ -26,7 +27,19 @@ Status runVerify(const VerifyOptions &options) {
     for (const abi::Program *program : *variant->programs())
       commands += program->commands()->size();
   }
-  fmt::print("{}: sound\n", options.plan);
+  Result<std::unique_ptr<Plan>> runnable = Plan::load(options.plan);
+  std::string_view variant =
+      runnable.ok() ? view((*runnable)->variant().target()) : "";
+  if (options.json) {
+    fmt::print(R"({{"plan": {}, "sound": true, "content_hash": "{:016x}", )"
+               R"("bytes": {}, "runs_here": {}, "variant": {}}})"
+               "\n",
+               jsonString(options.plan), table.content_hash(),
+               (*plan)->bytes().size(), runnable.ok(),
+               runnable.ok() ? jsonString(variant) : "null");
+    return {};
+  }
+  fmt::print("proved\n");
   fmt::print("  content hash   {:016x} over {} bytes\n", table.content_hash(),
              (*plan)->bytes().size());
   fmt::print("  code           {} bytes, hashes agree\n", code_bytes);
@@ -37,12 +50,11 @@ Status runVerify(const VerifyOptions &options) {
              kernels);
   fmt::print("  commands       {}: operands, aliases, written before read\n",
              commands);
-  Result<std::unique_ptr<Plan>> runnable = Plan::load(options.plan);
   if (runnable.ok())
-    fmt::print("  this machine   runs variant {}\n",
-               view((*runnable)->variant().target()));
+    fmt::print("{}: sound; this machine runs variant {}\n", options.plan,
+               variant);
   else
-    fmt::print("  this machine   cannot run it: {}\n",
+    fmt::print("{}: sound; this machine cannot run it: {}\n", options.plan,
                runnable.status().message());
   return {};
 }

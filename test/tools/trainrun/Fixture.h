@@ -23,6 +23,9 @@ namespace trainc::test {
 
 class TrainrunTest : public testing::Test {
 protected:
+  TrainrunTest() = default;
+  /// In a folder that `make` makes.
+  explicit TrainrunTest(TemporaryFolder (*make)()) : folder_(make()) {}
   std::string path(const std::string &name) const { return folder_ / name; }
 
   std::string writePlan(const std::string &name, const abi::PlanT &plan) {

@@ -38,7 +38,10 @@ TEST_F(MetricsFileTest, StartsEmptyWithoutASideFile) {
   EXPECT_EQ(reopened(0, "{\"step\": 1, \"loss\": 2}\n"),
             "{\"step\": 1, \"loss\": 2}\n");
   std::filesystem::remove(path);
+  testing::internal::CaptureStderr();
   EXPECT_EQ(reopened(7, "{\"step\": 8}\n"), "{\"step\": 8}\n");
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("metrics of 7 steps"),
+            std::string::npos);
   size_t files = 0;
   for ([[maybe_unused]] const auto &entry :
        std::filesystem::directory_iterator(folder.path()))

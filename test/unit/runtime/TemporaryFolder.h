@@ -12,17 +12,19 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <unistd.h>
 
 namespace trainc::test {
 
 class TemporaryFolder {
 public:
-  TemporaryFolder() {
-    std::string name =
-        (std::filesystem::temp_directory_path() / "trainc-test-XXXXXX")
-            .string();
-    if (mkdtemp(name.data()))
-      path_ = name;
+  TemporaryFolder()
+      : TemporaryFolder(std::filesystem::temp_directory_path().string()) {}
+  /// In memory where the system has such a place: a flush costs nothing.
+  static TemporaryFolder inMemory() {
+    const char *memory = "/dev/shm";
+    return access(memory, W_OK) == 0 ? TemporaryFolder(memory)
+                                     : TemporaryFolder();
   }
   ~TemporaryFolder() {
     std::error_code error;
@@ -37,6 +39,12 @@ public:
   }
 
 private:
+  explicit TemporaryFolder(const std::string &parent) {
+    std::string name = parent + "/trainc-test-XXXXXX";
+    if (mkdtemp(name.data()))
+      path_ = name;
+  }
+
   std::string path_;
 };
 
