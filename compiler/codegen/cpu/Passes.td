@@ -27,7 +27,8 @@ def LowerContractions : Pass<"trainc-lower-contractions", "::mlir::ModuleOp"> {
     it is folded. Small or strided products are left alone.
   }];
   let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect",
-                           "::mlir::memref::MemRefDialect", "::mlir::func::FuncDialect"];
+                           "::mlir::memref::MemRefDialect", "::mlir::func::FuncDialect",
+                           "::mlir::vector::VectorDialect"];
   let options = [Option<"cpu", "cpu", "std::string", /*default=*/"\"\"",
                         "LLVM's name of the CPU to compile for; empty: this machine's">];
 }

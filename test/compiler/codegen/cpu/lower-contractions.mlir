@@ -101,12 +101,12 @@ func.func @overwrites(%a: memref<128x96xf32>, %b: memref<96x96xf32>, %c: memref<
 // CHECK: memref.load
 // CHECK: %[[TRUE:.*]] = arith.constant true
 // CHECK: func.call @product.multiply_rows.f32.8x3({{.*}}, %[[TRUE]])
-func.func @between(%a: memref<16x64xf32>, %b: memref<64x96xf32>, %c: memref<16x96xf32>) -> f32 {
+func.func @between(%a: memref<16x128xf32>, %b: memref<128x96xf32>, %c: memref<16x96xf32>) -> f32 {
   %zero = arith.constant 0.0 : f32
   %i = arith.constant 0 : index
   linalg.fill ins(%zero : f32) outs(%c : memref<16x96xf32>)
   %v = memref.load %c[%i, %i] : memref<16x96xf32>
-  linalg.matmul ins(%a, %b : memref<16x64xf32>, memref<64x96xf32>) outs(%c : memref<16x96xf32>)
+  linalg.matmul ins(%a, %b : memref<16x128xf32>, memref<128x96xf32>) outs(%c : memref<16x96xf32>)
   return %v : f32
 }
 
