@@ -177,7 +177,7 @@ def NN_AttentionGradOp : NN_Op<"attention_grad", [AttrSizedOperandSegments, Nois
     `p = exp(score - lse)`, `m` the dropout mask over (1 - rate), `dv_j = Σ_i m·p·do_i`,
     `dp = m·(do_i·v_j)`, `ds = p·(dp - do_i·o_i)`, `dq_i = scale Σ_j ds·k_j`,
     `dk_j = scale Σ_i ds·q_i` (Dao et al. 2022, section 3.1 and appendix B).
-    (C1)…(C4) as nn.attention; `lengths` and `relative_bias` are refused by the lowering.
+    (C1)…(C5) as nn.attention. The lowering refuses `relative_bias`.
 
     ```mlir
     %dq, %dk, %dv = nn.attention_grad causal %do, %q, %k, %v, %o, %lse {scale = 0.125 : f64}

@@ -41,14 +41,17 @@ def tensor(shape, element=None):
     return "tensor<" + "".join(f"{d}x" for d in shape) + element + ">"
 
 
-def relative_error(got, want):
-    """Largest difference over the largest wanted value; NaN where either has one."""
+def relative_error(got, want, scale=0.0):
+    """Largest difference over the largest wanted value, or over `scale` where that is
+    larger; NaN where either has one. Equal infinities do not differ."""
     got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
     if got.shape != want.shape:
         return np.inf
     if got.size == 0:
         return 0.0
-    return np.abs(got - want).max() / max(np.abs(want).max(), 1e-30)
+    same = np.isinf(want) & (got == want)
+    got, want = np.where(same, 0, got), np.where(same, 0, want)
+    return np.abs(got - want).max() / max(np.abs(want).max(), scale, 1e-30)
 
 
 def normal(rng, shape):
@@ -78,12 +81,23 @@ def rounded(values):
 class Case:
     """tensors: name -> (shape, sampler[, trainable]); text: operations that end in
     %y, reading %name; reference(**arrays) -> y; ids: name -> integer array, inputs
-    of the step, given to the reference too."""
+    of the step, given to the reference too.
 
-    def __init__(self, name, tensors, text, result, reference, forward=True):
+    scales(**arrays, w) -> name -> size of the terms whose sum the gradient of that
+    tensor is. Where terms cancel, as in the softmax of a single key, whose gradient
+    is exactly 0, rounding leaves about epsilon times that size, so an error is
+    measured by it where it is larger than every element of the gradient.
+    elements: how many elements of a gradient, chosen at random, are compared with
+    differences one by one (the directions cover all).
+    outputs: name -> (shape, reference) of further values that the text computes.
+    """
+
+    def __init__(self, name, tensors, text, result, reference, forward=True, scales=None,
+                 elements=None, outputs=None):
         self.name, self.text, self.result = name, text, tuple(result)
         self.tensors = {k: v if len(v) == 3 else (*v, True) for k, v in tensors.items()}
-        self.reference, self.forward = reference, forward
+        self.reference, self.forward, self.scales = reference, forward, scales
+        self.elements, self.outputs = elements, outputs or {}
 
     def parameters(self):
         yield from ((n, s, t) for n, (s, _, t) in self.tensors.items())
@@ -103,6 +117,9 @@ class Case:
         y = f"%{self.name}_y"
         if self.forward:
             text += f'    train.output "{self.name}.y" {y} : {t}\n'
+            for name, (shape, _) in self.outputs.items():
+                text += (f'    train.output "{self.name}.{name}" %{self.name}_{name} : '
+                         f"{tensor(shape)}\n")
         text += f"    {y}w = nn.mul {y}, %{self.name}_w : {t}\n"
         text += f"    {y}s = nn.reduce_sum {y}w {dims} : {t} -> tensor<f64>\n"
         return text
@@ -146,11 +163,12 @@ def module_text(cases, inputs=()):
     return "\n".join(lines) + "\n"
 
 
-def differences(function, arrays, name):
-    """Gradient of the scalar `function` for arrays[name]: fourth-order central."""
+def differences(function, arrays, name, indices):
+    """Derivatives of the scalar `function` by the elements of arrays[name] at
+    `indices`: fourth-order central."""
     x = arrays[name]
-    gradient = np.zeros_like(x)
-    for index in np.ndindex(x.shape):
+    gradient = np.zeros(len(indices))
+    for n, index in enumerate(indices):
         h = 1e-3 * max(1.0, abs(x[index]))
 
         def at(step):
@@ -158,13 +176,13 @@ def differences(function, arrays, name):
             changed[index] += step
             return function({**arrays, name: changed})
 
-        gradient[index] = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
+        gradient[n] = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
     return gradient
 
 
 class Failures(list):
-    def check(self, what, got, want, tolerance):
-        error = relative_error(got, want)
+    def check(self, what, got, want, tolerance, scale=0.0):
+        error = relative_error(got, want, scale)
         if not error <= tolerance:  # NaN fails
             self.append(f"{what}: relative error {error:.3g}, expected at most {tolerance:g}")
 
@@ -180,18 +198,27 @@ def check_case(case, session, arrays, rng, failures, where):
     if case.forward:
         failures.check(f"{where} {case.name} forward", session.variable(f"{case.name}.y"),
                        case.reference(**inner), Precision.forward)
+        for name, (_, reference) in case.outputs.items():
+            failures.check(f"{where} {case.name} {name}", session.variable(f"{case.name}.{name}"),
+                           reference(**inner), Precision.forward)
+    scales = case.scales(**arrays) if case.scales else {}
     for name, (shape, _, trainable) in case.tensors.items():
         if not trainable:
             continue
         got = session.variable("grad." + case.symbol(name)).copy()
-        want = differences(loss, arrays, name) * (WEIGHT / COUNT)
-        failures.check(f"{where} {case.name} gradient of {name}", got, want, Precision.gradient)
+        indices = list(np.ndindex(shape))
+        if case.elements and case.elements < len(indices):
+            indices = [indices[i] for i in rng.choice(len(indices), case.elements, False)]
+        want = differences(loss, arrays, name, indices) * (WEIGHT / COUNT)
+        scale = scales.get(name, 0.0)
+        failures.check(f"{where} {case.name} gradient of {name}",
+                       np.array([got[i] for i in indices]), want, Precision.gradient, scale)
         direction = rng.standard_normal(shape)
         along = float((got * direction).sum())
         moved = [loss({**arrays, name: arrays[name] + s * 1e-5 * direction}) for s in (1, -1)]
         slope = (moved[0] - moved[1]) / 2e-5 * (WEIGHT / COUNT)
         # A direction may be nearly orthogonal to the gradient: measure by its size.
-        size = np.linalg.norm(want) * np.linalg.norm(direction)
+        size = max(np.linalg.norm(got), scale) * np.linalg.norm(direction)
         if not abs(along - slope) <= Precision.gradient * max(size, 1e-30):
             failures.append(f"{where} {case.name}: derivative of {name} along a direction is "
                             f"{along!r}, differences say {slope!r}")

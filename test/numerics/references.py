@@ -85,8 +85,10 @@ def random(kind, shape, counters, stream, offset, scale):
 
 
 def attention(q, k, v, scale, mask="none", window=0, lengths=None, counters=None, stream=0,
-              rate=0.0):
-    """q [B, Tq, H, D], k and v [B, Tk, H, D] -> [B, Tq, H, D]."""
+              rate=0.0, part="result"):
+    """q [B, Tq, H, D], k and v [B, Tk, H, D] -> [B, Tq, H, D]. Other parts: "lse"
+    [B, H, Tq]; "weights", the probabilities and what dropout multiplies them by, both
+    [B, H, Tq, Tk]."""
     batch, tq, heads, _ = q.shape
     tk = k.shape[1]
     score = scale * np.einsum("bihd,bjhd->bhij", q, k)
@@ -106,10 +108,28 @@ def attention(q, k, v, scale, mask="none", window=0, lengths=None, counters=None
     top = np.where(np.isfinite(top), top, 0)
     weight = np.exp(score - top)
     total = weight.sum(-1, keepdims=True)
+    if part == "lse":
+        with np.errstate(divide="ignore"):
+            return (top + np.log(total))[..., 0]
     p = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+    factor = np.ones_like(p)
     if rate > 0:
         row = counters[2] + np.arange(batch)
         element = row[:, None, None, None] * heads + np.arange(heads)[:, None, None]
         element = (element * tq + i) * tk + j
-        p = np.where(keep(element, counters, stream, rate), p / (1 - rate), 0.0)
-    return np.einsum("bhij,bjhd->bihd", p, v)
+        factor = np.where(keep(element, counters, stream, rate), 1 / (1 - rate), 0.0)
+    if part == "weights":
+        return p, factor
+    return np.einsum("bhij,bjhd->bihd", p * factor, v)
+
+
+def attention_gradient_terms(q, k, v, gradient, scale, *mask, **options):
+    """Largest sums of the absolute values of the terms in the gradients of q and k:
+    p (|m·dp| + |delta|) instead of p (m·dp - delta)."""
+    p, factor = attention(q, k, v, scale, *mask, part="weights", **options)
+    result = np.einsum("bhij,bjhd->bihd", p * factor, v)
+    dp = factor * np.einsum("bihd,bjhd->bhij", np.abs(gradient), np.abs(v))
+    delta = np.einsum("bihd,bihd->bhi", np.abs(gradient), np.abs(result))
+    ds = scale * p * (dp + delta[..., None])
+    return {"q": np.einsum("bhij,bjhd->bihd", ds, np.abs(k)).max(),
+            "k": np.einsum("bhij,bihd->bjhd", ds, np.abs(q)).max()}

@@ -1,10 +1,10 @@
 # RUN: %python %s
-"""Matrix products, embeddings, layer normalisation and attention."""
+"""Matrix products, embeddings and layer normalisation."""
 
 import numpy as np
 
 import references as ref
-from harness import COUNTERS, Case, Failures, main, normal, run, tensor
+from harness import Case, Failures, main, normal, run, tensor
 
 
 def matmuls(m, k, n, batch=()):
@@ -54,25 +54,6 @@ def norms(shape):
                text, shape, lambda x, weight, bias: ref.layer_norm(x, weight, bias, 1e-2))
 
 
-def attention(name, b, tq, tk, h, d, mask, extra="", operands="", **options):
-    q, k = (b, tq, h, d), (b, tk, h, d)
-    text = (f"%y, %lse = nn.attention {mask} %q, %k, %v {operands} {{scale = 0.7 : f64{extra}}} : "
-            f"{tensor(q)}, {tensor(k)} -> {tensor((b, h, tq))}")
-    return Case(name, {"q": (q, normal), "k": (k, normal), "v": (k, normal)}, text, q,
-                lambda q, k, v: ref.attention(q, k, v, 0.7, mask, **options),
-                forward="counters" not in options)
-
-
-def masked_attention(b, t, h, d, lengths):
-    """Masks that depend on the data; a row without keys gives 0."""
-    operands = f"lengths %inputs : {tensor((b,), 'i32')}"
-    cases = [attention("attention_lengths", b, t, t + 1, h, d, "none", operands=operands,
-                       lengths=lengths),
-             attention("attention_prefix", b, t, t, h, d, "prefix", operands=operands,
-                       lengths=lengths)]
-    return cases, [("inputs", tensor((b,), "i32"))], {"inputs": lengths}
-
-
 def test():
     failures = Failures()
     for m, k, n, batch in [(1, 1, 1, ()), (3, 3, 3, ()), (5, 7, 3, ()), (1, 9, 4, ()),
@@ -83,20 +64,6 @@ def test():
         failures += run(*embeddings(rng, rows, vocabulary, channels))
     for shape in [(1, 2), (3, 7), (2, 3, 5), (9, 33)]:
         failures += [f"{shape} {f}" for f in run(list(norms(shape)))]
-    for b, t, h, d in [(1, 1, 1, 1), (2, 5, 3, 4), (1, 9, 2, 3)]:
-        cases = [attention("attention_none", b, t, t, h, d, "none"),
-                 attention("attention_cross", b, t, t + 2, h, d, "none"),
-                 attention("attention_causal", b, t, t, h, d, "causal"),
-                 attention("attention_window", b, t, t, h, d, "window", ", window = 2 : i64",
-                           window=2)]
-        failures += [f"B={b} T={t} {f}" for f in run(cases)]
-    for lengths in [(0, 3, 6), (5, 1, 2)]:
-        failures += run(*masked_attention(3, 5, 2, 4, np.array(lengths, np.int32)))
-    noisy = attention("attention_dropout", 2, 5, 5, 3, 4, "causal",
-                      ", dropout = 0.3 : f64, stream = 9 : i64",
-                      "counters %control_random : tensor<3xi64>", counters=COUNTERS, stream=9,
-                      rate=0.3)
-    failures += run([noisy], [("control.random", "tensor<3xi64>")])
     return failures
 
 

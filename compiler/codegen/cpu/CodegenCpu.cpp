@@ -67,6 +67,9 @@ void buildCodegenCpuPipeline(OpPassManager &pm,
     LowerContractionsOptions contractions;
     contractions.cpu = options.cpu;
     function.addPass(createLowerContractions(contractions));
+    LowerMovesOptions moves;
+    moves.cpu = options.cpu;
+    function.addPass(createLowerMoves(moves));
     function.addPass(createAttachFastMath());
   }
   function.addPass(createLowerLinalgToLoops());

@@ -7,7 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/cpu/CpuTarget.h"
-#include "compiler/codegen/cpu/GemmEmitter.h"
+#include "compiler/codegen/cpu/DirectGemm.h"
 #include "compiler/codegen/cpu/Passes.h"
 
 #include "mlir/Dialect/Affine/IR/ValueBoundsOpInterfaceImpl.h"
@@ -128,7 +128,10 @@ public:
     gemm.b = view(1 - first, roles.k, roles.n, inductions, gemm.b_transposed);
     bool transposed;
     gemm.c = view(2, roles.m, roles.n, inductions, transposed);
-    emitGemm(builder, gemm, unit);
+    if (isDirectGemm(gemm))
+      emitDirectGemm(builder, gemm, unit);
+    else
+      emitGemm(builder, gemm, unit);
     if (fill)
       fill->erase();
     op->erase();

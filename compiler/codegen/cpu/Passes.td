@@ -30,6 +30,19 @@ def LowerContractions : Pass<"trainc-lower-contractions", "::mlir::func::FuncOp"
                         "LLVM's name of the CPU to compile for; empty: this machine's">];
 }
 
+def LowerMoves : Pass<"trainc-lower-moves", "::mlir::func::FuncOp"> {
+  let summary = "Turn fills and transposes of matrices into whole vectors";
+  let description = [{
+    `linalg.fill` and `linalg.transpose` of two-dimensional buffers whose rows are
+    contiguous, f32 or f64. A transpose exchanges squares of one vector's length in
+    registers. Edges are masked. Others are left alone.
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::vector::VectorDialect"];
+  let options = [Option<"cpu", "cpu", "std::string", /*default=*/"\"\"",
+                        "LLVM's name of the CPU to compile for; empty: this machine's">];
+}
+
 def AttachFastMath : Pass<"trainc-attach-fast-math", "::mlir::func::FuncOp"> {
   let summary = "Allow fused multiply-add everywhere and reassociation in reductions";
   let description = [{

@@ -26,14 +26,13 @@ struct Integers {
     return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value));
   }
   Value low(Value wide) { return arith::TruncIOp::create(b, loc, i32, wide); }
-  Value high(Value wide) {
-    return low(arith::ShRUIOp::create(b, loc, wide, c64(32)));
+  Value upper(Value wide) {
+    return arith::ShRUIOp::create(b, loc, wide, c64(32));
   }
-  Value wide(Value narrow) {
-    return arith::ExtUIOp::create(b, loc, i64, narrow);
-  }
-  Value product(Value narrow, uint32_t factor) {
-    return arith::MulIOp::create(b, loc, wide(narrow), c64(factor));
+  /// Of the lower half.
+  Value product(Value wide, uint32_t factor) {
+    Value low = arith::AndIOp::create(b, loc, wide, c64(0xFFFFFFFF));
+    return arith::MulIOp::create(b, loc, low, c64(factor));
   }
   Value exclusiveOr(Value l, Value r) {
     return arith::XOrIOp::create(b, loc, l, r);
@@ -52,23 +51,35 @@ Counters loadCounters(OpBuilder &builder, Location loc, Value tensor) {
   return {load(0), load(1), load(2)};
 }
 
+// Words stay in 64 bits, of which only the lower half counts: a product then is
+// one instruction per vector, without widening and narrowing in between.
 std::array<Value, 4> buildPhilox(OpBuilder &builder, Location loc,
                                  const Counters &counters, Value block,
                                  Value stream) {
   Integers i{builder, loc};
-  std::array<Value, 4> x = {i.low(block), i.high(block), i.low(counters.step),
-                            i.low(stream)};
-  Value k0 = i.low(counters.seed), k1 = i.high(counters.seed);
+  std::array<Value, 4> x = {block, i.upper(block), counters.step, stream};
+  Value k0 = counters.seed, k1 = i.upper(counters.seed);
   for (int round = 0; round < 10; ++round) {
     if (round > 0) {
-      k0 = i.add(k0, i.c32(0x9E3779B9));
-      k1 = i.add(k1, i.c32(0xBB67AE85));
+      k0 = i.add(k0, i.c64(0x9E3779B9));
+      k1 = i.add(k1, i.c64(0xBB67AE85));
     }
     Value p0 = i.product(x[0], 0xD2511F53), p1 = i.product(x[2], 0xCD9E8D57);
-    x = {i.exclusiveOr(i.exclusiveOr(i.high(p1), x[1]), k0), i.low(p1),
-         i.exclusiveOr(i.exclusiveOr(i.high(p0), x[3]), k1), i.low(p0)};
+    x = {i.exclusiveOr(i.exclusiveOr(i.upper(p1), x[1]), k0), p1,
+         i.exclusiveOr(i.exclusiveOr(i.upper(p0), x[3]), k1), p0};
   }
+  for (Value &word : x)
+    word = i.low(word);
   return x;
+}
+
+Value buildKeepWord(OpBuilder &builder, Location loc, Value word, double rate) {
+  Integers i{builder, loc};
+  Value uniform = arith::ShRUIOp::create(builder, loc, word, i.c32(8));
+  // u ≥ rate, u = uniform·2⁻²⁴.
+  Value threshold = i.c32(uint32_t(std::ceil(rate * 0x1p24)));
+  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::uge, uniform,
+                               threshold);
 }
 
 Value buildKeep(OpBuilder &builder, Location loc, const Counters &counters,
@@ -85,11 +96,7 @@ Value buildKeep(OpBuilder &builder, Location loc, const Counters &counters,
   Value word = words[3];
   for (uint32_t w : {2, 1, 0})
     word = arith::SelectOp::create(builder, loc, is(w), words[w], word);
-  Value uniform = arith::ShRUIOp::create(builder, loc, word, i.c32(8));
-  // u ≥ rate, u = uniform·2⁻²⁴.
-  Value threshold = i.c32(uint32_t(std::ceil(rate * 0x1p24)));
-  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::uge, uniform,
-                               threshold);
+  return buildKeepWord(builder, loc, word, rate);
 }
 
 } // namespace trainc::fusion::lowering

@@ -27,6 +27,12 @@ std::array<mlir::Value, 4> buildPhilox(mlir::OpBuilder &builder,
                                        const Counters &counters,
                                        mlir::Value block, mlir::Value stream);
 
+/// Whether the element of random word `word` (i32) survives dropout at `rate`
+/// (i1): the uniform number word >> 8, compared as an integer, so that no
+/// rounding depends on the device.
+mlir::Value buildKeepWord(mlir::OpBuilder &builder, mlir::Location loc,
+                          mlir::Value word, double rate);
+
 /// Whether element `element` (i64, global) survives dropout at `rate` (i1): the
 /// uniform number word >> 8 of word element mod 4 in block element / 4,
 /// compared as an integer, so that no rounding depends on the device.

@@ -47,7 +47,7 @@ module {
 // CHECK: plan.launch @[[UNIFORM:random_4x8_1]] {{.*}} constant 12 -> tensor<4x8xf32>
 // CHECK: plan.kernel @[[DROP]] access [1, 1, 2] computes "nn.dropout"
 // CHECK-NEXT: ^bb0(%{{.*}}, %{{.*}}: tensor<3xi64>, %{{.*}}: tensor<4x8xf32>, %[[STREAM:.*]]: i64):
-// CHECK: arith.trunci %[[STREAM]] : i64 to i32
+// CHECK: arith.xori %{{.*}}, %[[STREAM]] : i64
 // CHECK: plan.kernel @[[ATT]] access [1, 1, 1, 1, 2, 2]
 // CHECK: plan.kernel @[[PLAIN]] access [1, 1, 1, 2, 2]
 // CHECK: plan.kernel @[[DATT]] access [1, 1, 1, 1, 1, 1, 1, 2, 2, 2]

@@ -3,16 +3,39 @@
 // 8 x 48 of C in registers; the fill is folded; B is packed; no edges.
 // CHECK-LABEL: func.func @product
 // CHECK-NOT: linalg.
-// CHECK: memref.alloc() {alignment = 64 : i64} : memref<2x65x48xf32>
-// CHECK: vector.load %{{.*}} : memref<64x96xf32>
+// CHECK: memref.alloc() {alignment = 64 : i64} : memref<2x129x48xf32>
+// CHECK: vector.load %{{.*}} : memref<128x96xf32>
 // CHECK: scf.for {{.*}} iter_args({{.*}}) -> ({{(vector<16xf32>,? ?)+}})
 // CHECK-COUNT-24: vector.fma
 // CHECK-NOT: vector.maskedstore
 // CHECK-COUNT-24: vector.store {{.*}} : memref<16x96xf32>
-func.func @product(%a: memref<16x64xf32>, %b: memref<64x96xf32>, %c: memref<16x96xf32>) {
+func.func @product(%a: memref<16x128xf32>, %b: memref<128x96xf32>, %c: memref<16x96xf32>) {
   %zero = arith.constant 0.0 : f32
   linalg.fill ins(%zero : f32) outs(%c : memref<16x96xf32>)
-  linalg.matmul ins(%a, %b : memref<16x64xf32>, memref<64x96xf32>) outs(%c : memref<16x96xf32>)
+  linalg.matmul ins(%a, %b : memref<16x128xf32>, memref<128x96xf32>) outs(%c : memref<16x96xf32>)
+  return
+}
+
+// -----
+
+// A B that stays in cache as it lies is not packed. Rows whose number is not
+// known end one by one; a last vector of columns is masked. What C holds is
+// added behind the loop over the depth.
+// CHECK-LABEL: func.func @direct
+// CHECK-NOT: linalg.
+// CHECK-NOT: memref.alloc
+// CHECK: %[[EDGE:.*]] = vector.create_mask %c4 : vector<16xi1>
+// CHECK: arith.remui
+// CHECK: scf.for
+// CHECK: scf.for {{.*}} iter_args
+// CHECK: vector.maskedload %{{.*}}, %[[EDGE]]
+// CHECK: vector.fma
+// CHECK: arith.addf
+// CHECK: vector.maskedstore {{.*}}, %[[EDGE]]
+// CHECK: scf.for
+// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %{{.*}}, %{{.*}} = %{{.*}}) -> (vector<16xf32>, vector<16xf32>)
+func.func @direct(%a: memref<?x64xf32>, %b: memref<64x20xf32>, %c: memref<?x20xf32>) {
+  linalg.matmul ins(%a, %b : memref<?x64xf32>, memref<64x20xf32>) outs(%c : memref<?x20xf32>)
   return
 }
 
