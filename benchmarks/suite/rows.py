@@ -16,9 +16,6 @@ class Row:
     spec: dict
     flops: float
     bytes: float
-    # "roofline": the longer of operations at the FMA peak and bytes at the
-    # bandwidth of a sweep of that size; "in place": bytes at memory's in-place speed.
-    limit: str = "roofline"
     unit: str = "ms"  # or "GFLOP/s", "GB/s"
 
 
@@ -106,7 +103,7 @@ def optimizer(shapes):
     spec = {"kind": "optimizer", "recipe": shapes.recipe, "sets": list(shapes.recipe_sets)}
     count = parameter_count(shapes)
     yield Row("optimizer", f"AdamW + clipping  {count / 1e6:.1f}M parameters", spec, 0,
-              32.0 * count, limit="in place", unit="GB/s")
+              32.0 * count, unit="GB/s")
 
 
 def parameter_shapes(shapes):

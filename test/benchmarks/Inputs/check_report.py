@@ -25,13 +25,13 @@ again = limits.best_of(machine.Limits(side(1, 60.0), side(1.5, 45.0)))
 assert again.flops == 200 and again.in_place == 50 and again.one["memory"]["read"] == 60
 
 
-def row(flops, size, limit="roofline"):
-    return rows.Row("g", "n", {}, flops, size, limit)
+def row(flops, size):
+    return rows.Row("g", "n", {}, flops, size)
 
 
 assert limits.least_seconds(row(600, 64)) == 3  # multiply-adds bound
 assert limits.least_seconds(row(600, 5000)) == 100  # memory bounds
-assert limits.least_seconds(row(0, 64, "in place")) == 64 / 50
+assert limits.least_seconds(row(0, 512)) == 512 / 400  # a cache bounds
 
 # Twice as fast as the peer, half of the limit; medians, not means.
 r = report.Result("g", "n", "GFLOP/s", [2.0, 2.0, 9.0], [4.0, 4.0, 1.0], 8e9, 1.0)
