@@ -20,6 +20,12 @@ from training import assert_same, checkpoints, compile_plan, contents, make_data
 STEPS = 4000
 
 
+def default_signals():
+    """Whoever runs the tests may ignore some, as nohup does; the child must not inherit that."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Case:
     def __init__(self, tools, work):
         self.tools, self.work = tools, work
@@ -31,7 +37,8 @@ class Case:
     def start(self, run, *more, **options):
         """A run that has made some steps and has a checkpoint."""
         process = subprocess.Popen(self.train(run, 10**9, "--checkpoint-every", "100", *more), text=True,
-                                   stderr=subprocess.PIPE, **{"stdout": subprocess.PIPE, **options})
+                                   stderr=subprocess.PIPE, **{"stdout": subprocess.PIPE, "preexec_fn": default_signals,
+                                                              **options})
         while process.poll() is None and not list((self.work / run).glob("checkpoint-*")):
             time.sleep(0.001)
         return process
@@ -97,7 +104,7 @@ def twice(case):
     # Both are there before the process goes on.
     for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
         process.send_signal(number)
-    output, errors = process.communicate()
+    output, errors = process.communicate(timeout=120)
     assert process.returncode == -signal.SIGTERM, (process.returncode, output, errors)
     assert errors.count("finishing the step") == 1 and "interrupted at" not in output
     assert checkpoints(case.work / "twice")[-1] % 100 == 0
@@ -107,7 +114,7 @@ def signals(case):
     for number in (signal.SIGTERM, signal.SIGHUP):
         process = case.start(number.name)
         process.send_signal(number)
-        output, _ = process.communicate()
+        output, _ = process.communicate(timeout=120)
         assert process.returncode == 128 + number, (number, process.returncode)
         assert "run the same command with --resume" in output.splitlines()[-1], output
     # As under nohup.
@@ -119,7 +126,7 @@ def signals(case):
         time.sleep(0.001)
     assert process.poll() is None, "SIGHUP was to be ignored"
     process.send_signal(signal.SIGINT)
-    process.communicate()
+    process.communicate(timeout=120)
     assert process.returncode == 130
 
 
