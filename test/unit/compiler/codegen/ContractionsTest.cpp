@@ -188,5 +188,65 @@ TEST_P(Contractions, BatchedWithStridedRows) {
   EXPECT_TRUE(s.intact());
 }
 
+// What follows a product element by element runs part by part: several parts of
+// rows, the last one smaller, after a depth of several blocks. The product is
+// exact, so that the generic's result is too.
+TEST_P(Contractions, EpiloguePartByPart) {
+  constexpr int64_t m = 331, n = 117, k = 1600;
+  for (bool a_transposed : {false, true}) {
+    SCOPED_TRACE(a_transposed);
+    std::string a = a_transposed ? "1600x331" : "331x1600",
+                map = a_transposed ? "k, m" : "m, k";
+    std::string text = fmt::format(
+        R"(
+    plan.kernel @biased access [1, 1, 1, 2, 2] computes "biased" {{
+    ^bb0(%a: memref<{0}xf32>, %b: memref<1600x117xf32>, %v: memref<117xf32>, %c: memref<331x117xf32>, %d: memref<331x117xf32>):
+      %zero = arith.constant 0.0 : f32
+      linalg.fill ins(%zero : f32) outs(%c : memref<331x117xf32>)
+      linalg.generic {{indexing_maps = [affine_map<(m, n, k) -> ({1})>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>],
+                      iterator_types = ["parallel", "parallel", "reduction"]}}
+        ins(%a, %b : memref<{0}xf32>, memref<1600x117xf32>) outs(%c : memref<331x117xf32>) {{
+      ^bb0(%x: f32, %y: f32, %z: f32):
+        %p = arith.mulf %x, %y : f32
+        %r = arith.addf %p, %z : f32
+        linalg.yield %r : f32
+      }}
+      linalg.generic {{indexing_maps = [affine_map<(m, n) -> (n)>, affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (m, n)>],
+                      iterator_types = ["parallel", "parallel"]}}
+        ins(%v : memref<117xf32>) outs(%c, %d : memref<331x117xf32>, memref<331x117xf32>) {{
+      ^bb0(%x: f32, %y: f32, %z: f32):
+        %row = linalg.index 0 : index
+        %i = arith.index_cast %row : index to i32
+        %f = arith.sitofp %i : i32 to f32
+        %s = arith.addf %y, %x : f32
+        %t = arith.addf %s, %f : f32
+        linalg.yield %s, %t : f32, f32
+      }}
+      plan.return
+    }})",
+        a, map);
+    Kernels kernels(text, options());
+    ASSERT_TRUE(kernels.ok()) << kernels.error();
+    std::mt19937_64 random(5);
+    std::uniform_int_distribution<int> small(-8, 8);
+    Buffer<float> x(m * k), y(k * n), v(n), c(m * n, NAN), d(m * n, NAN);
+    for (Buffer<float> *buffer : {&x, &y, &v})
+      for (size_t i = 0; i < buffer->size(); ++i)
+        (*buffer)[i] = float(small(random));
+    ASSERT_TRUE(kernels.call(
+        "biased", {x.data(), y.data(), v.data(), c.data(), d.data()}));
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < n; ++j) {
+        double expected = v[j];
+        for (int64_t p = 0; p < k; ++p)
+          expected += double(x[a_transposed ? p * m + i : i * k + p]) *
+                      double(y[p * n + j]);
+        ASSERT_EQ(c[i * n + j], expected) << i << ", " << j;
+        ASSERT_EQ(d[i * n + j], expected + double(i)) << i << ", " << j;
+      }
+    EXPECT_TRUE(c.intact() && d.intact());
+  }
+}
+
 } // namespace
 } // namespace trainc::test
