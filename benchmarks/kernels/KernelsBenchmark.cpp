@@ -3,7 +3,9 @@
 // Usage: kernels-benchmark MODULE.mlir [CPU]. The module is a dump of the
 // memory stage (trainc compile --dump-stages). Prints each kernel's time on one
 // thread and its GFLOP/s and GB/s by the kernel's own counts, slowest first.
-// Integers are zero and floats one half, so results mean nothing.
+// Integers are zero and floats one half, so results mean nothing. Buffers lie
+// one behind another in huge pages where the system gives them, as in the
+// arena.
 //
 //===----------------------------------------------------------------------===//
 #include "test/unit/compiler/codegen/KernelRunner.h"
@@ -12,9 +14,19 @@
 #include <fmt/core.h>
 #include <fstream>
 #include <sstream>
+#include <sys/mman.h>
 #include <time.h>
 
 using namespace trainc::test;
+
+/// `size_bytes` at the start of a huge page.
+static std::shared_ptr<char> allocate(size_t size_bytes) {
+  constexpr size_t page = 2 << 20;
+  size_t whole = (size_bytes / page + 1) * page;
+  void *data = std::aligned_alloc(page, whole);
+  (void)madvise(data, whole, MADV_HUGEPAGE);
+  return {static_cast<char *>(data), std::free};
+}
 
 /// Processor time of this thread.
 static double nowSeconds() {
@@ -45,13 +57,20 @@ int main(int argc, char **argv) {
   };
   std::vector<Row> rows;
   for (const auto &[name, entry] : kernels.all()) {
-    std::vector<Buffer<float>> storage;
+    size_t arena_bytes = 0;
+    std::vector<size_t> offsets;
+    for (uint64_t bytes : entry.parameter_bytes) {
+      offsets.push_back(arena_bytes);
+      arena_bytes += (bytes + 63) / 64 * 64;
+    }
+    std::shared_ptr<char> arena = allocate(arena_bytes);
     std::vector<void *> buffers;
-    for (size_t i = 0; i < entry.parameter_bytes.size(); ++i)
-      storage.emplace_back((entry.parameter_bytes[i] + 3) / 4,
-                           entry.parameter_is_float[i] ? 0.5f : 0.0f);
-    for (Buffer<float> &buffer : storage)
-      buffers.push_back(buffer.data());
+    for (size_t i = 0; i < offsets.size(); ++i) {
+      buffers.push_back(arena.get() + offsets[i]);
+      std::fill_n(static_cast<float *>(buffers.back()),
+                  (entry.parameter_bytes[i] + 3) / 4,
+                  entry.parameter_is_float[i] ? 0.5f : 0.0f);
+    }
     double best = 1e30;
     for (int repeat = 0; repeat < 4; ++repeat) {
       double start = nowSeconds();

@@ -90,20 +90,12 @@ public:
     mlir::OpFoldResult size; ///< keys in it
   };
 
-  /// left [keys, D] · right [D, lanes]. What no query of a group of lanes sees
-  /// is left undefined.
-  mlir::Value scores(mlir::OpBuilder &b, const BlockPlace &place,
-                     const KeyBlock &keys, mlir::Value left,
+  /// out[m, n] += Σ_k lhs · rhs, each indexed by two of (m, n, k).
+  mlir::Value contract(mlir::OpBuilder &b, Indexed lhs, Indexed rhs,
+                       mlir::Value out) const;
+  /// left [keys, D] · right [D, lanes], from zero.
+  mlir::Value scores(mlir::OpBuilder &b, mlir::Value left,
                      mlir::Value right) const;
-  /// out [lanes, D] += weightsᵀ · rows, over the keys: weights [keys, lanes]
-  /// are 0 where a query does not see a key, rows [keys, D].
-  mlir::Value addOverKeys(mlir::OpBuilder &b, const BlockPlace &place,
-                          const KeyBlock &keys, mlir::Value weights,
-                          mlir::Value rows, mlir::Value out) const;
-  /// out [keys, D] += weights · rows, over the queries: rows [queries, D].
-  mlir::Value addOverQueries(mlir::OpBuilder &b, const BlockPlace &place,
-                             const KeyBlock &keys, mlir::Value weights,
-                             mlir::Value rows, mlir::Value out) const;
 
   /// Body of one block of keys: the loop's values; returns their new ones.
   using KeyBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(
@@ -146,23 +138,6 @@ private:
                      mlir::Value firstKey) const;
   mlir::Value visible(mlir::OpBuilder &b, mlir::Value query, mlir::Value key,
                       mlir::Value length) const;
-
-  /// First and end of a range inside a block.
-  struct Range {
-    mlir::Value begin, end;
-  };
-  /// Where the mask is a band along the diagonal: queries and keys of a group
-  /// see nothing outside these ranges of the other's block. Else everything.
-  bool isBand() const;
-  Range keysOfQueries(mlir::OpBuilder &b, const BlockPlace &place,
-                      const KeyBlock &keys, mlir::Value firstLane,
-                      int64_t count) const;
-  Range queriesOfKeys(mlir::OpBuilder &b, const BlockPlace &place,
-                      const KeyBlock &keys, mlir::Value firstRow,
-                      int64_t count) const;
-  /// out[m, n] += Σ_k lhs · rhs, each indexed by two of (m, n, k).
-  mlir::Value contract(mlir::OpBuilder &b, Indexed lhs, Indexed rhs,
-                       mlir::Value out) const;
 
   int64_t lanes, keyStep;
 };

@@ -153,16 +153,15 @@ private:
       return blocks.head(b, operands[operand], head, keys.first, keys.size);
     };
     Value key = blocks.packed(b, rows(Key));
-    Value scores = blocks.masked(
-        b, blocks.scores(b, place, keys, key, block.queryColumns), place, keys);
+    Value scores = blocks.masked(b, blocks.scores(b, key, block.queryColumns),
+                                 place, keys);
     Value p =
         buildGeneric(b, loc, "pp", {{block.lse, {1}}}, {{scores, {0, 1}}},
                      [&](OpBuilder &body, ValueRange x) -> SmallVector<Value> {
                        return {f.exp(body, f.sub(body, x[1], x[0]))};
                      })[0];
     SmallVector<Value> factors = blocks.dropoutFactors(b, block.dropout, keys);
-    Value dp = blocks.scores(b, place, keys, rows(ValueOperand),
-                             block.gradientColumns);
+    Value dp = blocks.scores(b, rows(ValueOperand), block.gradientColumns);
     dp = blocks.dropped(b, dp, block.dropout, factors);
     // ds = p (m·dp - delta); the scale is in the query, and in dq at its end.
     Value ds = buildGeneric(
@@ -175,15 +174,20 @@ private:
     Indices at = {keys.first, b.getIndexAttr(0)},
             sizes = {keys.size, b.getIndexAttr(blocks.terms.headSize)},
             strides(2, b.getIndexAttr(1));
+    // Lanes past the last query hold nothing.
+    auto seen = [&](Value weights) {
+      return slice(b, loc, weights, Indices(2, b.getIndexAttr(0)),
+                   {keys.size, place.size});
+    };
     auto addTo = [&](Value sum, Value weights, Value rows) {
-      Value part = blocks.addOverQueries(b, place, keys, weights, rows,
-                                         slice(b, loc, sum, at, sizes));
+      Value part = blocks.contract(b, {seen(weights), {0, 2}}, {rows, {2, 1}},
+                                   slice(b, loc, sum, at, sizes));
       return tensor::InsertSliceOp::create(b, loc, part, sum, at, sizes,
                                            strides);
     };
     Value dv = addTo(sums[2], p, block.gradient);
     Value dk = addTo(sums[1], ds, block.query);
-    Value dq = blocks.addOverKeys(b, place, keys, ds, key, sums[0]);
+    Value dq = blocks.contract(b, {ds, {2, 0}}, {key, {2, 1}}, sums[0]);
     return {dq, dk, dv};
   }
 

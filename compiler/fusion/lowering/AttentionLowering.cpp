@@ -64,8 +64,8 @@ private:
     Value key = blocks.head(b, operands[1], place, keys.first, keys.size);
     Value value = blocks.packed(
         b, blocks.head(b, operands[2], place, keys.first, keys.size));
-    Value scores = blocks.masked(b, blocks.scores(b, place, keys, key, columns),
-                                 place, keys);
+    Value scores =
+        blocks.masked(b, blocks.scores(b, key, columns), place, keys);
     Value most = buildGeneric(
         b, loc, "rp", {{scores, {0, 1}}}, {{blocks.localLanes(b, lowest), {1}}},
         [&](OpBuilder &body, ValueRange x) -> SmallVector<Value> {
@@ -101,7 +101,7 @@ private:
                      [&](OpBuilder &body, ValueRange x) -> SmallVector<Value> {
                        return {f.mul(body, x[1], x[0])};
                      })[0];
-    out = blocks.addOverKeys(b, place, keys, weights, value, out);
+    out = blocks.contract(b, {weights, {2, 0}}, {value, {2, 1}}, out);
     return {maximum, sum, out};
   }
 
