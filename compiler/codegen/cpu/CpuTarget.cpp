@@ -96,7 +96,7 @@ static void attachAttributes(Function &function, const CpuTarget &target) {
 }
 
 SmallVector<char, 0> compileToObject(Module &module, const CpuTarget &target,
-                                     bool vectorize) {
+                                     bool vectorize, bool unroll) {
   std::unique_ptr<TargetMachine> machine = target.createMachine();
   module.setTargetTriple(Triple(target.triple));
   module.setDataLayout(machine->createDataLayout());
@@ -109,6 +109,7 @@ SmallVector<char, 0> compileToObject(Module &module, const CpuTarget &target,
   PipelineTuningOptions tuning;
   tuning.LoopVectorization = tuning.SLPVectorization = tuning.LoopInterleaving =
       vectorize;
+  tuning.LoopUnrolling = unroll;
   LoopAnalysisManager loops;
   FunctionAnalysisManager functions;
   CGSCCAnalysisManager components;

@@ -59,7 +59,8 @@ struct LowerKernelsToCode : impl::LowerKernelsToCodeBase<LowerKernelsToCode> {
       std::unique_ptr<llvm::Module> ir =
           translateModuleToLLVMIR(modules[i], context, objects[i].entry);
       if (ir)
-        objects[i].bytes = compileToObject(*ir, *target, !reference);
+        objects[i].bytes = compileToObject(*ir, *target, !reference,
+                                           hasMicroKernel(modules[i]));
     };
     if (getContext().isMultithreadingEnabled() && threads != 1) {
       llvm::DefaultThreadPool pool(llvm::hardware_concurrency(threads));
@@ -82,6 +83,20 @@ struct LowerKernelsToCode : impl::LowerKernelsToCodeBase<LowerKernelsToCode> {
       return signalPassFailure();
     }
     annotate(kernels, modules, *image, *target);
+  }
+
+  /// Whether loops around vectors built by LowerContractions are in the module:
+  /// the loop over the depth wants LLVM's unrolling. Elsewhere extents are
+  /// constants, so that LLVM would make thousands of instructions of a tile of
+  /// 16 x 768, which cost most of the compile time and a third of the image;
+  /// interleaving by the vectoriser is enough there.
+  static bool hasMicroKernel(ModuleOp module) {
+    return module
+        ->walk([](LLVM::FMAOp op) {
+          return isa<VectorType>(op.getType()) ? WalkResult::interrupt()
+                                               : WalkResult::advance();
+        })
+        .wasInterrupted();
   }
 
   /// Indices of the modules by falling number of operations, which is about
