@@ -4,15 +4,25 @@
 
 #include <atomic>
 #include <cerrno>
+#include <ctime>
 #include <string_view>
 #include <unistd.h>
 
 namespace trainc::trainrun {
 
 static constexpr int kStopSignals[] = {SIGINT, SIGTERM, SIGHUP};
+static constexpr int64_t kOnePressNs = 500'000'000;
 static std::atomic<int> received_signal = 0;
-static_assert(std::atomic<int>::is_always_lock_free,
+static std::atomic<int64_t> received_ns = 0;
+static_assert(std::atomic<int>::is_always_lock_free &&
+                  std::atomic<int64_t>::is_always_lock_free,
               "a signal's handler must not wait");
+
+static int64_t nowNs() {
+  timespec now = {};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
 
 static void setHandler(int signal, void (*handler)(int),
                        struct sigaction *old = nullptr) {
@@ -25,16 +35,19 @@ static void setHandler(int signal, void (*handler)(int),
   sigaction(signal, &action, old);
 }
 
-/// Only calls that are allowed in a handler. The other stop signals wait until
-/// it is done, and then end the process.
+/// Only calls that are allowed in a handler. All stop signals wait until it is
+/// done.
 static void onStop(int signal) {
   int saved_errno = errno;
-  for (int other : kStopSignals) {
-    struct sigaction current = {};
-    if (sigaction(other, nullptr, &current) == 0 &&
-        current.sa_handler == onStop)
-      setHandler(other, SIG_DFL);
+  if (int before = received_signal) {
+    if (signal != before || nowNs() - received_ns > kOnePressNs) {
+      setHandler(signal, SIG_DFL);
+      raise(signal);
+    }
+    errno = saved_errno;
+    return;
   }
+  received_ns = nowNs();
   received_signal = signal;
   static constexpr std::string_view kNote =
       "\nfinishing the step and saving a checkpoint; once more to stop at "

@@ -3,6 +3,8 @@
 //
 // Decides what signals do to a run: the first SIGINT, SIGTERM or SIGHUP asks it
 // to finish its step and to save a checkpoint, the second one ends it at once.
+// The same signal within half a second is not a second one: timeout(1) and
+// shells send one to the process and to its group.
 // A closed pipe or a file too large is an error of the write, no signal.
 //
 //===----------------------------------------------------------------------===//
