@@ -42,8 +42,8 @@ struct CpuTarget {
 };
 
 /// Optimises `module` in place and compiles it to an ELF object. Without
-/// `vectorize` loops stay scalar, without `unroll` no loop is unrolled beyond the
-/// vectoriser's interleaving.
+/// `vectorize` loops stay scalar, without `unroll` no loop is unrolled beyond
+/// the vectoriser's interleaving.
 llvm::SmallVector<char, 0> compileToObject(llvm::Module &module,
                                            const CpuTarget &target,
                                            bool vectorize, bool unroll);
