@@ -3,6 +3,7 @@
 #include "compiler/fusion/Fusion.h"
 #include "compiler/fusion/KernelTable.h"
 #include "compiler/fusion/Tiles.h"
+#include "compiler/support/RowSlice.h"
 #include "dialects/nn/Nn.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -51,18 +52,48 @@ LogicalResult outline(nn::LowerableOpInterface op, KernelTable &kernels) {
   return success();
 }
 
+/// Whether `value` or what it is a view of is made by a launch.
+bool isLaunched(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (isa<plan::LaunchOp, plan::JoinOp>(op))
+      return true;
+    if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp,
+             tensor::ExtractSliceOp>(op))
+      return false;
+    value = op->getOperand(0);
+  }
+  return false;
+}
+
+/// `op` as a view, or null where it needs a kernel.
+Value asView(Operation *op) {
+  OpBuilder builder(op);
+  if (auto view = dyn_cast<nn::ReshapeOp>(op))
+    return reshape(builder, view.getLoc(), view.getInput(),
+                   view.getType().getShape());
+  auto box = dyn_cast<nn::SliceOp>(op);
+  if (!box || !isLaunched(box.getInput()))
+    return {};
+  auto rows = cast<tensor::ExtractSliceOp>(
+      slice(builder, box.getLoc(), box.getInput(),
+            getAsIndexOpFoldResult(op->getContext(), box.getOffsets()),
+            getAsIndexOpFoldResult(op->getContext(), box.getType().getShape()))
+          .getDefiningOp());
+  if (rowSliceOffsetBytes(rows))
+    return rows;
+  rows->erase();
+  return {};
+}
+
 struct OutlineKernelsPass : impl::OutlineKernelsPassBase<OutlineKernelsPass> {
   void runOnOperation() override {
     KernelTable kernels(getOperation());
     for (auto program : getOperation().getOps<plan::ProgramOp>())
       for (Operation &op :
            llvm::make_early_inc_range(program.getBody().front())) {
-        if (auto view = dyn_cast<nn::ReshapeOp>(op)) {
-          OpBuilder builder(view);
-          view.replaceAllUsesWith(reshape(builder, view.getLoc(),
-                                          view.getInput(),
-                                          view.getType().getShape()));
-          view.erase();
+        if (Value view = asView(&op)) {
+          op.getResult(0).replaceAllUsesWith(view);
+          op.erase();
           continue;
         }
         if (!isa<nn::NNDialect>(op.getDialect()))

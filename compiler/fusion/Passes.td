@@ -40,7 +40,8 @@ def OutlineKernelsPass : Fusion_Pass<"trainc-outline-kernels"> {
   let summary = "Outlines every remaining nn operation as a kernel of its own";
   let description = [{
     Bodies come from LowerableOpInterface; equal bodies share one kernel.
-    `nn.reshape` becomes views.
+    `nn.reshape` becomes views, and so does `nn.slice` of whole rows from a multiple
+    of 64 bytes, of what a launch makes (variables have whole views only).
   }];
 }
 
@@ -48,7 +49,8 @@ def VerifyFusionPass : Fusion_Pass<"trainc-verify-fusion"> {
   let summary = "Checks the contract of the fusion stage";
   let description = [{
     No nn operations; programs are flat lists of reads, fresh destinations,
-    views, launches and writes; no two kernels are equal.
+    views (of other shapes, or of whole rows), joins, launches and writes; no two
+    kernels are equal.
   }];
 }
 

@@ -1,6 +1,7 @@
 //===- VerifyFusion.cpp - the contract of the fusion stage ----------------===//
 
 #include "compiler/fusion/Fusion.h"
+#include "compiler/support/RowSlice.h"
 #include "dialects/nn/Nn.h"
 #include "dialects/plan/Plan.h"
 #include "dialects/train/Train.h"
@@ -36,11 +37,16 @@ struct VerifyFusionPass : impl::VerifyFusionPassBase<VerifyFusionPass> {
       for (Operation &op : program.getBody().front())
         if (!isa<train::ReadOp, train::WriteOp, tensor::EmptyOp,
                  tensor::CollapseShapeOp, tensor::ExpandShapeOp,
-                 plan::LaunchOp>(op)) {
+                 tensor::ExtractSliceOp, plan::LaunchOp, plan::JoinOp>(op)) {
           op.emitError() << "expected a flat list of reads, views, launches "
                             "and writes after "
                             "fusion, but got '"
                          << op.getName() << "'";
+          return signalPassFailure();
+        } else if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op);
+                   slice && !rowSliceOffsetBytes(slice)) {
+          op.emitError() << "expected slices of whole rows from a multiple of "
+                            "64 bytes, but got another; make it with a kernel";
           return signalPassFailure();
         }
   }

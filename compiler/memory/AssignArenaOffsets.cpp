@@ -20,6 +20,7 @@
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
 #include <limits>
+#include <map>
 
 using namespace mlir;
 
@@ -36,10 +37,11 @@ struct Span {
   int begin, end;
 };
 
-/// Buffers of one place before this pass: a storage and its views.
+/// Buffers of one place before this pass: a storage, its views and its parts.
 struct Lifetime {
   SmallVector<plan::BufferOp> buffers;
-  int64_t size_bytes = 0;
+  /// What they cover before this pass.
+  int64_t begin_bytes = 0, size_bytes = 0;
   /// One per program that touches it, in order of programs.
   SmallVector<Span, 1> spans;
   int64_t offset_bytes = 0;
@@ -58,6 +60,7 @@ class Lifetimes {
 public:
   Lifetimes(ModuleOp module, int64_t start_bytes)
       : symbols(module), start_bytes(start_bytes) {
+    tellApart(module);
     for (auto [index, program] :
          llvm::enumerate(module.getOps<plan::ProgramOp>()))
       collect(program, index);
@@ -74,15 +77,45 @@ public:
   }
 
 private:
+  static int64_t beginOf(plan::BufferOp buffer) {
+    return static_cast<int64_t>(buffer.getOffsetBytes());
+  }
+
+  bool isShared(plan::BufferOp buffer) const {
+    return buffer.isTransient() || beginOf(buffer) >= start_bytes;
+  }
+
+  /// Finds the ranges of storages: they are disjoint before this pass, so
+  /// buffers that overlap are of one.
+  void tellApart(ModuleOp module) {
+    SmallVector<plan::BufferOp> order;
+    for (auto buffer : module.getOps<plan::BufferOp>())
+      if (isShared(buffer))
+        order.push_back(buffer);
+    llvm::stable_sort(order, [](plan::BufferOp a, plan::BufferOp b) {
+      return beginOf(a) < beginOf(b);
+    });
+    for (plan::BufferOp buffer : order) {
+      int64_t end_bytes =
+          beginOf(buffer) +
+          bufferSizeBytes(cast<MemRefType>(buffer.getType()));
+      auto last = ends.empty() ? ends.end() : std::prev(ends.end());
+      if (last != ends.end() && beginOf(buffer) < last->second)
+        last->second = std::max(last->second, end_bytes);
+      else
+        ends[beginOf(buffer)] = end_bytes;
+    }
+  }
+
   /// The storage of a buffer; null for what lies in other segments.
   Lifetime *find(plan::BufferOp buffer) {
-    int64_t offset_bytes = static_cast<int64_t>(buffer.getOffsetBytes());
-    if (!buffer.isTransient() && offset_bytes < start_bytes)
+    if (!isShared(buffer))
       return nullptr;
-    Lifetime &lifetime = lifetimes[offset_bytes];
-    lifetime.size_bytes =
-        std::max(lifetime.size_bytes,
-                 bufferSizeBytes(cast<MemRefType>(buffer.getType())));
+    auto [begin_bytes, end_bytes] =
+        *std::prev(ends.upper_bound(beginOf(buffer)));
+    Lifetime &lifetime = lifetimes[begin_bytes];
+    lifetime.begin_bytes = begin_bytes;
+    lifetime.size_bytes = end_bytes - begin_bytes;
     if (!llvm::is_contained(lifetime.buffers, buffer))
       lifetime.buffers.push_back(buffer);
     return &lifetime;
@@ -114,7 +147,9 @@ private:
 
   SymbolTable symbols;
   int64_t start_bytes;
-  /// By offset before this pass, which tells storages apart.
+  /// Of storages before this pass: begin to end.
+  std::map<int64_t, int64_t> ends;
+  /// By begin.
   llvm::MapVector<int64_t, Lifetime> lifetimes;
 };
 
@@ -200,7 +235,9 @@ struct AssignArenaOffsets : impl::AssignArenaOffsetsBase<AssignArenaOffsets> {
         lifetimes, llvm::range_size(module.getOps<plan::ProgramOp>()));
     for (Lifetime &lifetime : lifetimes)
       for (plan::BufferOp buffer : lifetime.buffers)
-        buffer.setOffsetBytes(start_bytes + lifetime.offset_bytes);
+        buffer.setOffsetBytes(start_bytes + lifetime.offset_bytes +
+                              static_cast<int64_t>(buffer.getOffsetBytes()) -
+                              lifetime.begin_bytes);
     SmallVector<int64_t> sizes(arena.getSegmentSizes());
     sizes.back() = needed_bytes;
     arena.setSegmentSizes(sizes);

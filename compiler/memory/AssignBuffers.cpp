@@ -75,8 +75,8 @@ private:
   /// Storages of the programs' arguments.
   DenseMap<Operation *, SmallVector<unsigned>> inputsOf;
   SmallVector<Attribute> inputDescriptions;
-  /// Buffers so far: a storage has one per shape it is seen with.
-  DenseMap<std::pair<unsigned, Type>, FlatSymbolRefAttr> buffers;
+  /// Buffers so far: a storage has one per offset and shape it is seen with.
+  DenseMap<std::tuple<unsigned, int64_t, Type>, FlatSymbolRefAttr> buffers;
   llvm::StringSet<> symbols;
   std::optional<OpBuilder> bufferBuilder;
 };
@@ -222,7 +222,8 @@ void Assigner::layOut() {
 
 /// The buffer of a storage seen with a shape, made on first use.
 FlatSymbolRefAttr Assigner::bufferFor(const Use &use) {
-  FlatSymbolRefAttr &buffer = buffers[{use.storage, use.type}];
+  FlatSymbolRefAttr &buffer =
+      buffers[{use.storage, use.offset_bytes, use.type}];
   if (buffer)
     return buffer;
   const Storage &storage = storages.all[use.storage];
@@ -230,6 +231,8 @@ FlatSymbolRefAttr Assigner::bufferFor(const Use &use) {
   std::string name;
   llvm::raw_string_ostream stream(name);
   stream << (storage.variable ? "buffer." : "") << storage.name;
+  if (use.offset_bytes != 0)
+    stream << ".at_" << use.offset_bytes;
   if (use.type != storage.type) {
     stream << ".as";
     for (int64_t extent : use.type.getShape())
@@ -240,7 +243,8 @@ FlatSymbolRefAttr Assigner::bufferFor(const Use &use) {
     unique = llvm::formatv("{0}.{1}", name, count);
   auto op = plan::BufferOp::create(
       *bufferBuilder, storage.loc, unique, arenaName,
-      static_cast<uint64_t>(offsets_bytes[use.storage]), use.type,
+      static_cast<uint64_t>(offsets_bytes[use.storage] + use.offset_bytes),
+      use.type,
       storage.variable && !spans ? bufferBuilder->getStringAttr(storage.name)
                                  : StringAttr(),
       spans);

@@ -29,7 +29,8 @@ def AssignBuffers : Pass<"trainc-assign-buffers", "::mlir::ModuleOp"> {
     spans them. Results written to
     a variable go directly into the variable's buffer where its old value is not
     needed any more; otherwise a `plan.copy` keeps the meaning. Views share the
-    place of what they view. Transient buffers do not share memory yet, so the
+    place of what they view; slices and the parts of a join are buffers at an offset
+    in it. Transient buffers do not share memory yet, so the
     outcome is correct but large. Also records the inputs in `train.inputs`.
   }];
   let dependentDialects = ["::trainc::plan::PlanDialect"];
@@ -52,7 +53,8 @@ def VerifyMemoryContract : Pass<"trainc-verify-memory", "::mlir::ModuleOp"> {
     its contents between programs (all but outputs) is disjoint from all others; a
     buffer that spans variables holds them whole, in order, and overlaps nothing
     else; no launch writes what another of its buffers overlaps; every read of a
-    transient buffer sees what was written to it; outputs are whole at the end of a
+    transient buffer sees what was written to it, as one range or as several that
+    join; outputs are whole at the end of a
     program that writes them.
   }];
 }

@@ -33,10 +33,11 @@ struct Storages {
   llvm::StringMap<unsigned> byVariable;
 };
 
-/// A storage seen with a shape.
+/// A storage seen with a shape, from an offset on.
 struct Use {
   unsigned storage;
   mlir::MemRefType type;
+  int64_t offset_bytes = 0;
 };
 
 /// One command of a program after placement: a launch with one use per kernel

@@ -57,15 +57,26 @@ LogicalResult verifyNoTensors(Operation *root) {
   return failure(result.wasInterrupted());
 }
 
-/// Which ranges hold what the program wrote there: a range counts whole, until
+/// Which ranges hold what the program wrote there: a range counts until
 /// something else overlaps it, and for the variable (or none) it was written
-/// as.
+/// as. A buffer may be read that is part of one range, or covers several without
+/// gaps (a join).
 class WrittenRanges {
 public:
   bool contains(plan::BufferOp buffer) const {
-    auto found = ranges.find(beginOf(buffer));
-    return found != ranges.end() && found->second.end == endOf(buffer) &&
-           found->second.variable == buffer.getVariable();
+    int64_t at = beginOf(buffer);
+    auto next = ranges.upper_bound(at);
+    if (next == ranges.begin())
+      return false;
+    for (--next; next != ranges.end(); ++next) {
+      if (next->first > at || at >= next->second.end ||
+          next->second.variable != buffer.getVariable())
+        return false;
+      at = next->second.end;
+      if (at >= endOf(buffer))
+        return true;
+    }
+    return false;
   }
   void write(plan::BufferOp buffer) {
     auto first = ranges.lower_bound(beginOf(buffer));

@@ -134,6 +134,37 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &tables) {
   return success();
 }
 
+LogicalResult JoinOp::verify() {
+  RankedTensorType whole = getType();
+  int64_t rows = 0;
+  bool agree =
+      whole.getRank() > 0 && whole.hasStaticShape() && whole.getDimSize(0) > 0;
+  for (Type type : getParts().getTypes()) {
+    auto part = cast<RankedTensorType>(type);
+    agree = agree && part.hasStaticShape() &&
+            part.getRank() == whole.getRank() &&
+            part.getElementType() == whole.getElementType() &&
+            part.getShape().drop_front() == whole.getShape().drop_front();
+    if (!agree)
+      break;
+    int64_t rowBytes = whole.getNumElements() / whole.getDimSize(0) *
+                       llvm::divideCeil(whole.getElementTypeBitWidth(), 8);
+    if (rows * rowBytes % 64 != 0) // join_c2
+      return emitOpError() << "expected every part to begin at a multiple of "
+                              "64 bytes, but got one at "
+                           << rows * rowBytes;
+    rows += part.getDimSize(0);
+  }
+  if (!agree || getParts().empty() || rows != whole.getDimSize(0)) // join_c1
+    return emitOpError() << "expected parts of whole rows that add up to "
+                         << whole << ", but got " << getParts().getTypes();
+  return success();
+}
+
+OpFoldResult JoinOp::fold(FoldAdaptor) {
+  return getParts().size() == 1 ? getParts().front() : Value();
+}
+
 LogicalResult ArenaOp::verify() {
   if (!llvm::isPowerOf2_64(getAlignmentBytes())) // arena_c1
     return emitOpError()

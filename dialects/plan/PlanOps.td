@@ -109,6 +109,26 @@ def Plan_LaunchOp : Plan_Op<"launch", [AttrSizedOperandSegments, DeclareOpInterf
   let hasVerifier = 1;
 }
 
+def Plan_JoinOp : Plan_Op<"join", [Pure]> {
+  let summary = "Rows of several tensors, one after the other";
+  let description = [{
+    The parts lie one behind the other along dimension 0. It is a view: the memory
+    stage puts what launches make directly into the rows of the whole.
+    (C1) there are parts; they agree with the result in element type and in all
+    dimensions but the first, which add up to the result's. (C2) each part begins at
+    a multiple of 64 bytes.
+
+    ```mlir
+    %x = plan.join %a, %b : tensor<16x4xf32>, tensor<9x4xf32> -> tensor<25x4xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<AnyRankedTensor>:$parts);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$parts attr-dict `:` type($parts) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
 def Plan_ArenaOp : Plan_Op<"arena", [Symbol]> {
   let summary = "One planned allocation";
   let description = [{

@@ -25,15 +25,28 @@ bool overlap(const Buffer &a, const Buffer &b) {
 }
 
 /// Which shared ranges hold what an earlier command of the program wrote.
-/// A range counts only whole, only until something else overlaps it, and only
-/// for the variable (or none) that it was written as.
+/// A range counts only until something else overlaps it, and only for the
+/// variable (or none) that it was written as. A buffer may be read that lies
+/// within one of them, or that several cover without gaps.
 class WrittenRanges {
 public:
   bool contains(const Buffer &buffer) const {
-    const auto found = ranges_.find({buffer.arena(), buffer.offset_bytes()});
-    return found != ranges_.end() &&
-           found->second.size_bytes == buffer.size_bytes() &&
-           found->second.variable == buffer.variable();
+    uint64_t at = buffer.offset_bytes();
+    const uint64_t end = at + buffer.size_bytes();
+    auto next = ranges_.upper_bound({buffer.arena(), at});
+    if (next == ranges_.begin())
+      return false;
+    for (--next; next != ranges_.end(); ++next) {
+      const auto [arena, begin] = next->first;
+      if (arena != buffer.arena() || begin > at ||
+          at >= begin + next->second.size_bytes ||
+          next->second.variable != buffer.variable())
+        return false;
+      at = begin + next->second.size_bytes;
+      if (at >= end)
+        return true;
+    }
+    return false;
   }
 
   void write(const Buffer &buffer) {

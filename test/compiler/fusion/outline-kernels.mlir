@@ -83,3 +83,36 @@ module {
     train.write %n2, @o3 : tensor<4x8xf32>
   }
 }
+
+// -----
+
+// Whole rows of what a launch makes are a view where they begin at a multiple of
+// 64 bytes; others, and those of variables, are copied.
+// CHECK: plan.program @predict
+// CHECK: %[[Y:.*]] = plan.launch @softmax
+// CHECK-NEXT: %[[A:.*]] = tensor.extract_slice %[[Y]][8, 0] [9, 2] [1, 1] : tensor<20x2xf32> to tensor<9x2xf32>
+// CHECK-NEXT: train.write %[[A]], @a
+// CHECK: %[[B:.*]] = plan.launch @slice_9x2_0 ins(%[[Y]] : tensor<20x2xf32>)
+// CHECK-NEXT: train.write %[[B]], @b
+// CHECK: %[[C:.*]] = plan.launch @slice_9x2_1 ins(%arg0 : tensor<20x2xf32>)
+// CHECK-NEXT: train.write %[[C]], @c
+// CHECK: %[[D:.*]] = plan.launch @slice_9x1_0 ins(%[[Y]] : tensor<20x2xf32>)
+// CHECK-NEXT: train.write %[[D]], @d
+module {
+  train.state @a output : tensor<9x2xf32>
+  train.state @b output : tensor<9x2xf32>
+  train.state @c output : tensor<9x2xf32>
+  train.state @d output : tensor<9x1xf32>
+  plan.program @predict ["x"] {
+  ^bb0(%x: tensor<20x2xf32>):
+    %y = nn.softmax %x : tensor<20x2xf32>
+    %a = nn.slice %y [8, 0] : tensor<20x2xf32> -> tensor<9x2xf32>
+    train.write %a, @a : tensor<9x2xf32>
+    %b = nn.slice %y [7, 0] : tensor<20x2xf32> -> tensor<9x2xf32>
+    train.write %b, @b : tensor<9x2xf32>
+    %c = nn.slice %x [8, 0] : tensor<20x2xf32> -> tensor<9x2xf32>
+    train.write %c, @c : tensor<9x2xf32>
+    %d = nn.slice %y [8, 0] : tensor<20x2xf32> -> tensor<9x1xf32>
+    train.write %d, @d : tensor<9x1xf32>
+  }
+}

@@ -140,3 +140,42 @@ module {
     plan.launch @gather ins() outs() buffers [@evaluate.big, @buffer.hidden, @evaluate.late]
   }
 }
+
+// -----
+
+// Buffers that overlap are one storage: they keep their places in it, and live
+// from the first touch of one to the last of another. @whole is alive while @late
+// is made of its second half; @before is not.
+// CHECK: plan.arena @arena 192
+// CHECK-DAG: plan.buffer @before in @arena 128 :
+// CHECK-DAG: plan.buffer @part0 in @arena 0 :
+// CHECK-DAG: plan.buffer @part1 in @arena 64 :
+// CHECK-DAG: plan.buffer @whole in @arena 0 :
+// CHECK-DAG: plan.buffer @late in @arena 128 :
+module {
+  plan.arena @arena 256 {alignment_bytes = 4096 : i64, segment_names = ["transient"], segment_offsets = array<i64: 0>, segment_sizes = array<i64: 256>}
+  plan.buffer @before in @arena 0 : memref<16xf32>
+  plan.buffer @part0 in @arena 64 : memref<16xf32>
+  plan.buffer @part1 in @arena 128 : memref<16xf32>
+  plan.buffer @whole in @arena 64 : memref<32xf32>
+  plan.buffer @late in @arena 192 : memref<16xf32>
+  plan.kernel @make access [2] computes "f" {
+  ^bb0(%o: memref<16xf32>):
+    plan.return
+  }
+  plan.kernel @same access [1, 2] computes "f" {
+  ^bb0(%x: memref<16xf32>, %o: memref<16xf32>):
+    plan.return
+  }
+  plan.kernel @read access [1] computes "f" {
+  ^bb0(%x: memref<32xf32>):
+    plan.return
+  }
+  plan.program @accumulate [] {
+    plan.launch @make ins() outs() buffers [@before]
+    plan.launch @same ins() outs() buffers [@before, @part1]
+    plan.launch @make ins() outs() buffers [@part0]
+    plan.launch @read ins() outs() buffers [@whole]
+    plan.launch @same ins() outs() buffers [@part1, @late]
+  }
+}

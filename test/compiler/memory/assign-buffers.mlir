@@ -232,3 +232,68 @@ module {
     %w = train.read @all : tensor<64xf32>
   }
 }
+
+// -----
+
+// Parts of a join are made where they belong, slices read where they are; what is
+// not made by a launch of its own (the second part) is copied there.
+// CHECK: plan.buffer @[[J:.*join]] in @arena [[BASE:[0-9]+]] : memref<32x2xf32>
+// CHECK: plan.program @accumulate
+// CHECK-NEXT: plan.launch @make ins() outs() buffers [@buffer.x, @accumulate.0.join.as_16_2]
+// CHECK-NEXT: plan.copy @accumulate.0.join.as_16_2 to @accumulate.0.join.at_128.as_16_2
+// CHECK-NEXT: plan.launch @take ins() outs() buffers [@accumulate.0.join, @accumulate.0.join.at_64.as_16_2, @accumulate.2.take]
+// CHECK-NEXT: plan.copy @accumulate.2.take to @buffer.v
+// CHECK-NEXT: plan.launch @update ins() outs() buffers [@accumulate.2.take.at_64.as_8_2]
+// CHECK-NEXT: }
+module {
+  train.state @v metric : tensor<16x2xf32>
+  plan.kernel @make access [1, 2] computes "f" {
+  ^bb0(%a: memref<16x2xf32>, %o: memref<16x2xf32>):
+    plan.return
+  }
+  plan.kernel @take access [1, 1, 2] computes "f" {
+  ^bb0(%a: memref<32x2xf32>, %b: memref<16x2xf32>, %o: memref<16x2xf32>):
+    plan.return
+  }
+  plan.kernel @update access [3] computes "f" {
+  ^bb0(%a: memref<8x2xf32>):
+    plan.return
+  }
+  plan.program @accumulate ["x"] {
+  ^bb0(%x: tensor<16x2xf32>):
+    %e = tensor.empty() : tensor<16x2xf32>
+    %a = plan.launch @make ins(%x : tensor<16x2xf32>) outs(%e : tensor<16x2xf32>) -> tensor<16x2xf32>
+    %j = plan.join %a, %a : tensor<16x2xf32>, tensor<16x2xf32> -> tensor<32x2xf32>
+    %s = tensor.extract_slice %j[8, 0] [16, 2] [1, 1] : tensor<32x2xf32> to tensor<16x2xf32>
+    %b = plan.launch @take ins(%j, %s : tensor<32x2xf32>, tensor<16x2xf32>) outs(%e : tensor<16x2xf32>) -> tensor<16x2xf32>
+    // A variable has no slices: what is sliced lives elsewhere.
+    %t = tensor.extract_slice %b[8, 0] [8, 2] [1, 1] : tensor<16x2xf32> to tensor<8x2xf32>
+    train.write %b, @v : tensor<16x2xf32>
+    %u = plan.launch @update ins() outs(%t : tensor<8x2xf32>) -> tensor<8x2xf32>
+  }
+}
+
+// -----
+
+module {
+  plan.program @accumulate ["x"] {
+  ^bb0(%x: tensor<16x2xf32>):
+    // expected-error @below {{expected a slice of whole rows from a multiple of 64 bytes}}
+    %s = tensor.extract_slice %x[4, 0] [8, 2] [1, 1] : tensor<16x2xf32> to tensor<8x2xf32>
+  }
+}
+
+// -----
+
+module {
+  plan.kernel @update access [3] computes "f" {
+  ^bb0(%a: memref<8x2xf32>):
+    plan.return
+  }
+  plan.program @accumulate ["x"] {
+  ^bb0(%x: tensor<16x2xf32>):
+    %s = tensor.extract_slice %x[8, 0] [8, 2] [1, 1] : tensor<16x2xf32> to tensor<8x2xf32>
+    // expected-error @below {{expected slices of what launches make, but got one of 'x'}}
+    %u = plan.launch @update ins() outs(%s : tensor<8x2xf32>) -> tensor<8x2xf32>
+  }
+}

@@ -197,3 +197,39 @@ module {
   // expected-error@+1 {{expected no overlap with @both, which does not span it}}
   plan.buffer @t in @arena 64 : memref<8xf32>
 }
+
+// -----
+
+// Two halves join to @t, whose second half is read.
+module {
+  plan.arena @arena 384 {alignment_bytes = 64 : i64, segment_names = [], segment_offsets = array<i64>, segment_sizes = array<i64>}
+  plan.buffer @w in @arena 0 : memref<16xf32> {variable = "p"}
+  plan.buffer @t in @arena 64 : memref<32xf32>
+  plan.buffer @t0 in @arena 64 : memref<16xf32>
+  plan.buffer @t1 in @arena 128 : memref<16xf32>
+  plan.buffer @u in @arena 192 : memref<32xf32>
+  plan.buffer @u1 in @arena 256 : memref<16xf32>
+  train.parameter @p normal : tensor<16xf32> {external_name = "p"}
+  plan.program @apply [] {
+    plan.copy @w to @t1
+    plan.copy @w to @t0
+    plan.copy @t to @u
+    plan.copy @u1 to @w
+  }
+}
+
+// -----
+
+// Half of @t is not enough.
+module {
+  plan.arena @arena 320 {alignment_bytes = 64 : i64, segment_names = [], segment_offsets = array<i64>, segment_sizes = array<i64>}
+  plan.buffer @w in @arena 0 : memref<16xf32> {variable = "p"}
+  plan.buffer @t in @arena 64 : memref<32xf32>
+  plan.buffer @t0 in @arena 64 : memref<16xf32>
+  plan.buffer @u in @arena 192 : memref<32xf32>
+  plan.program @apply [] {
+    plan.copy @w to @t0
+    // expected-error@+1 {{expected @t to be written whole before it is read}}
+    plan.copy @t to @u
+  }
+}

@@ -166,3 +166,33 @@ plan.program @a ["x"] {
   // expected-error @below {{expected no constant for @k, but got one}}
   %r = plan.launch @k ins() outs(%x : tensor<8xf32>) constant 3 -> tensor<8xf32>
 }
+
+// -----
+// join C1
+plan.program @p ["x"] {
+^bb0(%x: tensor<16x2xf32>):
+  // expected-error @below {{expected parts of whole rows that add up to 'tensor<30x2xf32>', but got 'tensor<16x2xf32>', 'tensor<16x2xf32>'}}
+  %j = plan.join %x, %x : tensor<16x2xf32>, tensor<16x2xf32> -> tensor<30x2xf32>
+}
+
+// -----
+plan.program @p ["x", "y"] {
+^bb0(%x: tensor<16x2xf32>, %y: tensor<16x3xf32>):
+  // expected-error @below {{expected parts of whole rows that add up to 'tensor<32x2xf32>'}}
+  %j = plan.join %x, %y : tensor<16x2xf32>, tensor<16x3xf32> -> tensor<32x2xf32>
+}
+
+// -----
+plan.program @p ["x"] {
+^bb0(%x: tensor<16xf32>):
+  // expected-error @below {{expected parts of whole rows that add up to 'tensor<16xi32>'}}
+  %j = plan.join %x : tensor<16xf32> -> tensor<16xi32>
+}
+
+// -----
+// join C2
+plan.program @p ["x", "y"] {
+^bb0(%x: tensor<4x2xf32>, %y: tensor<16x2xf32>):
+  // expected-error @below {{expected every part to begin at a multiple of 64 bytes, but got one at 32}}
+  %j = plan.join %x, %y : tensor<4x2xf32>, tensor<16x2xf32> -> tensor<20x2xf32>
+}

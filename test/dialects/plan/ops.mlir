@@ -39,6 +39,9 @@ plan.program @predict ["x"] {
   %e = tensor.empty() : tensor<8xf32>
   // CHECK: plan.launch @neg ins(%{{.*}} : tensor<8xf32>) outs(%{{.*}} : tensor<8xf32>) {layer = "h.0"} -> tensor<8xf32>
   %r = plan.launch @neg ins(%x : tensor<8xf32>) outs(%e : tensor<8xf32>) {layer = "h.0"} -> tensor<8xf32>
+  %half = tensor.empty() : tensor<16xf32>
+  // CHECK: plan.join %{{.*}}, %{{.*}} : tensor<16xf32>, tensor<8xf32> -> tensor<24xf32>
+  %j = plan.join %half, %r : tensor<16xf32>, tensor<8xf32> -> tensor<24xf32>
 }
 
 // CHECK: plan.program @evaluate ["x"] {

@@ -1,6 +1,7 @@
 // Random programs mean the same before and after the memory stage: values are
-// hashes of how they were made, buffers are ranges of bytes that hold one.
+// hashes of how each 64 bytes of them were made, buffers ranges that hold some.
 #include "compiler/memory/Memory.h"
+#include "compiler/support/BufferSize.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Pass/PassManager.h"
@@ -17,39 +18,57 @@ namespace {
 
 constexpr int kVariables = 4;
 
+constexpr char kHeader[] = R"(
+plan.kernel @one access [1, 2] computes "f" {
+^bb0(%a: memref<32xf32>, %o: memref<32xf32>):
+  plan.return
+}
+plan.kernel @update access [1, 3] computes "f" {
+^bb0(%a: memref<32xf32>, %o: memref<32xf32>):
+  plan.return
+}
+plan.kernel @two access [1, 2, 3] computes "f" {
+^bb0(%a: memref<32xf32>, %o: memref<32xf32>, %p: memref<32xf32>):
+  plan.return
+}
+plan.kernel @one_half access [1, 2] computes "f" {
+^bb0(%a: memref<16xf32>, %o: memref<16xf32>):
+  plan.return
+}
+plan.kernel @update_half access [1, 3] computes "f" {
+^bb0(%a: memref<16xf32>, %o: memref<16xf32>):
+  plan.return
+}
+plan.program @apply ["x"] {
+^bb0(%x: tensor<32xf32>):
+  %e = tensor.empty() : tensor<32xf32>
+  %eh = tensor.empty() : tensor<16xf32>
+)";
+
 /// A program of 3 kinds of kernels: one result; one updated in place; two
-/// results. All values are of one type, some seen through views.
+/// results. Values are whole (two atoms of 64 bytes) or halves, which are
+/// slices of what launches made, or join to whole ones.
 std::string randomModule(std::mt19937 &random) {
   auto below = [&](int bound) { return int(random() % unsigned(bound)); };
   std::ostringstream text;
   for (int v = 0; v < kVariables; ++v)
-    text << "train.state @v" << v << " metric : tensor<16xf32>\n";
-  text << R"(
-plan.kernel @one access [1, 2] computes "f" {
-^bb0(%a: memref<16xf32>, %o: memref<16xf32>):
-  plan.return
-}
-plan.kernel @update access [1, 3] computes "f" {
-^bb0(%a: memref<16xf32>, %o: memref<16xf32>):
-  plan.return
-}
-plan.kernel @two access [1, 2, 3] computes "f" {
-^bb0(%a: memref<16xf32>, %o: memref<16xf32>, %p: memref<16xf32>):
-  plan.return
-}
-plan.program @apply ["x"] {
-^bb0(%x: tensor<16xf32>):
-  %e = tensor.empty() : tensor<16xf32>
-)";
-  std::vector<std::string> values = {"%x"};
-  auto any = [&] { // the latest values are used most, as in real programs
-    int back = std::min<int>(below(4), values.size() - 1);
-    return values[below(3) ? values.size() - 1 - back : below(values.size())];
+    text << "train.state @v" << v << " metric : tensor<32xf32>\n";
+  text << kHeader;
+  std::vector<std::string> values = {"%x"}, made, halves;
+  // The latest values are used most, as in real programs.
+  auto latest = [&](const std::vector<std::string> &from) {
+    int back = std::min<int>(below(4), from.size() - 1);
+    return from[below(3) ? from.size() - 1 - back : below(from.size())];
   };
-  const char *t = "tensor<16xf32>";
-  for (int i = 0; i < 14; ++i) {
+  auto any = [&] { return latest(values); };
+  const char *t = "tensor<32xf32>", *h = "tensor<16xf32>";
+  for (int i = 0; i < 18; ++i) {
     std::string r = "%r" + std::to_string(i);
-    switch (below(7)) {
+    auto make = [&](const std::string &value) {
+      values.push_back(value);
+      made.push_back(value);
+    };
+    switch (below(10)) {
     case 0:
       text << "  " << r << " = train.read @v" << below(kVariables) << " : " << t
            << "\n";
@@ -61,9 +80,9 @@ plan.program @apply ["x"] {
       break;
     case 2:
       text << "  " << r << "w = tensor.expand_shape " << any()
-           << " [[0, 1]] output_shape [4, 4] : " << t
-           << " into tensor<4x4xf32>\n  " << r << " = tensor.collapse_shape "
-           << r << "w [[0, 1]] : tensor<4x4xf32> into " << t << "\n";
+           << " [[0, 1]] output_shape [8, 4] : " << t
+           << " into tensor<8x4xf32>\n  " << r << " = tensor.collapse_shape "
+           << r << "w [[0, 1]] : tensor<8x4xf32> into " << t << "\n";
       values.push_back(r);
       break;
     case 3:
@@ -71,19 +90,43 @@ plan.program @apply ["x"] {
       text << "  " << r << " = plan.launch @one ins(" << any() << " : " << t
            << ") outs(" << (below(4) ? "%e" : any()) << " : " << t << ") -> "
            << t << "\n";
-      values.push_back(r);
+      make(r);
       break;
     case 5:
       text << "  " << r << " = plan.launch @update ins(" << any() << " : " << t
            << ") outs(" << any() << " : " << t << ") -> " << t << "\n";
-      values.push_back(r);
+      make(r);
+      break;
+    case 6:
+    case 7:
+      if (made.empty())
+        break;
+      if (halves.size() < 2 || below(2)) {
+        text << "  " << r << " = tensor.extract_slice " << latest(made) << "["
+             << 16 * below(2) << "] [16] [1] : " << t << " to " << h << "\n";
+        halves.push_back(r);
+      } else {
+        text << "  " << r << " = plan.join " << latest(halves) << ", "
+             << latest(halves) << " : " << h << ", " << h << " -> " << t
+             << "\n";
+        make(r);
+      }
+      break;
+    case 8:
+      if (halves.empty())
+        break;
+      text << "  " << r << " = plan.launch @"
+           << (below(2) ? "one_half ins(" : "update_half ins(")
+           << latest(halves) << " : " << h << ") outs(" << latest(halves)
+           << " : " << h << ") -> " << h << "\n";
+      halves.push_back(r);
       break;
     default:
       text << "  " << r << ":2 = plan.launch @two ins(" << any() << " : " << t
            << ") outs(%e, " << any() << " : " << t << ", " << t << ") -> " << t
            << ", " << t << "\n";
-      values.push_back(r + "#0");
-      values.push_back(r + "#1");
+      make(r + "#0");
+      make(r + "#1");
     }
     if (below(3) == 0)
       text << "  train.write " << any() << ", @v" << below(kVariables) << " : "
@@ -94,35 +137,48 @@ plan.program @apply ["x"] {
 }
 
 using Hash = size_t;
+using Atoms = SmallVector<Hash>;
 
 /// What destination `index` of a kernel becomes.
-Hash result(StringRef kernel, unsigned index, ArrayRef<Hash> read) {
-  return llvm::hash_combine(kernel, index,
-                            llvm::hash_combine_range(read.begin(), read.end()));
+Atoms result(StringRef kernel, unsigned index, size_t atoms,
+             ArrayRef<Hash> read) {
+  Atoms made;
+  for (size_t atom = 0; atom < atoms; ++atom)
+    made.push_back(
+        llvm::hash_combine(kernel, index, atom,
+                           llvm::hash_combine_range(read.begin(), read.end())));
+  return made;
 }
 
-using Variables = std::map<std::string, Hash>;
+using Variables = std::map<std::string, Atoms>;
+
+Atoms startOf(StringRef variable) {
+  Hash hash = llvm::hash_value(variable);
+  return {hash, hash + 1};
+}
 
 Variables startValues() {
   Variables variables;
-  for (int v = 0; v < kVariables; ++v)
-    variables["v" + std::to_string(v)] = 1000 + v;
+  for (int v = 0; v < kVariables; ++v) {
+    std::string name = "v" + std::to_string(v);
+    variables[name] = startOf(name);
+  }
   return variables;
 }
 
 /// What `access` says that a kernel reads, in order.
-SmallVector<Hash> readOf(ArrayRef<int32_t> access, ArrayRef<Hash> contents) {
-  SmallVector<Hash> read;
-  for (auto [a, hash] : llvm::zip(access, contents))
+Atoms readOf(ArrayRef<int32_t> access, ArrayRef<Atoms> contents) {
+  Atoms read;
+  for (auto [a, atoms] : llvm::zip(access, contents))
     if (a != 2)
-      read.push_back(hash);
+      read.append(atoms);
   return read;
 }
 
 Variables runTensors(plan::ProgramOp program) {
   Variables variables = startValues();
-  llvm::DenseMap<Value, Hash> values;
-  values[program.getBody().getArgument(0)] = 1;
+  llvm::DenseMap<Value, Atoms> values;
+  values[program.getBody().getArgument(0)] = startOf("x");
   for (Operation &op : program.getBody().front()) {
     if (auto read = dyn_cast<train::ReadOp>(op)) {
       values[read.getResult()] = variables[read.getSymbol().str()];
@@ -131,53 +187,91 @@ Variables runTensors(plan::ProgramOp program) {
     } else if (auto launch = dyn_cast<plan::LaunchOp>(op)) {
       auto kernel = SymbolTable::lookupNearestSymbolFrom<plan::KernelOp>(
           launch, launch.getKernelAttr());
-      SmallVector<Hash> contents;
+      SmallVector<Atoms> contents;
       for (Value operand : launch->getOperands())
         contents.push_back(values[operand]);
-      SmallVector<Hash> read = readOf(kernel.getAccess(), contents);
+      Atoms read = readOf(kernel.getAccess(), contents);
       for (auto [index, made] : llvm::enumerate(launch.getResults()))
-        values[made] = result(launch.getKernel(), index, read);
+        values[made] = result(
+            launch.getKernel(), index,
+            cast<ShapedType>(made.getType()).getNumElements() / 16, read);
+    } else if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
+      Atoms whole = values[slice.getSource()];
+      values[slice.getResult()] = {whole[slice.getStaticOffsets()[0] / 16]};
+    } else if (auto join = dyn_cast<plan::JoinOp>(op)) {
+      Atoms whole;
+      for (Value part : join.getParts())
+        whole.append(values[part]);
+      values[join.getResult()] = whole;
     } else if (op.getNumOperands() == 1) { // a view
-      values[op.getResult(0)] = values[op.getOperand(0)];
+      Atoms same = values[op.getOperand(0)];
+      values[op.getResult(0)] = same;
     }
   }
   return variables;
 }
 
-Variables runBuffers(ModuleOp module, plan::ProgramOp program) {
-  std::map<int64_t, Hash> memory; // by offset; all buffers have one size
-  std::map<std::string, int64_t> offsets;
-  Variables variables = startValues();
-  for (auto buffer : module.getOps<plan::BufferOp>()) {
-    offsets[buffer.getSymName().str()] = buffer.getOffsetBytes();
-    if (auto name = buffer.getVariable())
-      memory[buffer.getOffsetBytes()] =
-          *name == "x" ? 1 : variables.at(name->str());
+/// Memory in atoms, by offset.
+class Memory {
+public:
+  explicit Memory(ModuleOp module) {
+    for (auto buffer : module.getOps<plan::BufferOp>()) {
+      buffers[buffer.getSymName().str()] = buffer;
+      if (auto name = buffer.getVariable())
+        store(buffer.getSymName(), startOf(*name));
+    }
   }
-  auto at = [&](StringRef name) -> Hash & {
-    return memory[offsets.at(name.str())];
-  };
+  Atoms load(StringRef name) {
+    Atoms loaded;
+    each(name, [&](Hash &atom) { loaded.push_back(atom); });
+    return loaded;
+  }
+  void store(StringRef name, ArrayRef<Hash> stored) {
+    each(name, [&](Hash &atom) {
+      atom = stored.front();
+      stored = stored.drop_front();
+    });
+  }
+  size_t atoms(StringRef name) { return load(name).size(); }
+
+private:
+  void each(StringRef name, llvm::function_ref<void(Hash &)> visit) {
+    plan::BufferOp buffer = buffers.at(name.str());
+    int64_t begin = buffer.getOffsetBytes();
+    int64_t end = begin + bufferSizeBytes(cast<ShapedType>(buffer.getType()));
+    for (int64_t at = begin; at < end; at += 64)
+      visit(memory[at]);
+  }
+  std::map<int64_t, Hash> memory;
+  std::map<std::string, plan::BufferOp> buffers;
+};
+
+Variables runBuffers(ModuleOp module, plan::ProgramOp program) {
+  Memory memory(module);
   for (Operation &op : program.getBody().front()) {
     if (auto copy = dyn_cast<plan::CopyOp>(op)) {
-      at(copy.getDestination()) = at(copy.getSource());
+      memory.store(copy.getDestination(), memory.load(copy.getSource()));
       continue;
     }
     auto launch = cast<plan::LaunchOp>(op);
     auto kernel = SymbolTable::lookupNearestSymbolFrom<plan::KernelOp>(
         launch, launch.getKernelAttr());
     auto names = launch.getBuffersAttr().getAsRange<FlatSymbolRefAttr>();
-    SmallVector<Hash> contents;
+    SmallVector<Atoms> contents;
     for (FlatSymbolRefAttr name : names)
-      contents.push_back(at(name.getValue()));
-    SmallVector<Hash> read = readOf(kernel.getAccess(), contents);
+      contents.push_back(memory.load(name.getValue()));
+    Atoms read = readOf(kernel.getAccess(), contents);
     unsigned index = 0;
     for (auto [name, access] : llvm::zip(names, kernel.getAccess()))
       if (access != 1)
-        at(name.getValue()) = result(launch.getKernel(), index++, read);
+        memory.store(name.getValue(),
+                     result(launch.getKernel(), index++,
+                            memory.atoms(name.getValue()), read));
   }
+  Variables variables;
   for (auto buffer : module.getOps<plan::BufferOp>())
     if (auto name = buffer.getVariable(); name && *name != "x")
-      variables[name->str()] = memory[buffer.getOffsetBytes()];
+      variables[name->str()] = memory.load(buffer.getSymName());
   return variables;
 }
 

@@ -18,6 +18,18 @@ static uint32_t partials(PlanT &p) {
   return launch(p, "accumulate", 1).buffers[0];
 }
 
+/// A transient of 192 bytes and the thirds of it.
+struct Thirds {
+  uint32_t whole, part[3];
+  explicit Thirds(PlanT &p) : whole(addBuffer(p, ElementType::F64, {24})) {
+    auto &buffers = p.variants[0]->buffers;
+    for (uint64_t i = 0; i != 3; ++i) {
+      part[i] = addBuffer(p, ElementType::F64, {8});
+      buffers[part[i]]->offset_bytes = buffers[whole]->offset_bytes + 64 * i;
+    }
+  }
+};
+
 static const Rule rules[] = {
     {"ProgramTwice", [](PlanT &p) { program(p, "count").name = "apply"; },
      "unique names of programs"},
@@ -172,20 +184,12 @@ static const Rule rules[] = {
      "before"},
     {"ReadAfterOverlappingWrite",
      [](PlanT &p) {
-       // Another transient over the second half of `partials`, written between
-       // its write and its read.
-       const uint32_t other = addBuffer(p, ElementType::F64, {weights});
-       auto &buffers = p.variants[0]->buffers;
-       buffers[other]->offset_bytes = buffers[partials(p)]->offset_bytes;
-       addLaunch(p, "accumulate", "spoil", Reduce, {{other, Access::Write}});
-       // The same range under another name is fine; a longer one is not.
-       buffers[other]->shape = {8};
-       buffers[other]->size_bytes = 64;
-       kernel(p, "spoil").parameters[0]->size_bytes = 64;
-       auto &commands = program(p, "accumulate").commands;
-       std::swap(commands[1], commands[2]);
+       const Thirds cut(p);
+       addLaunch(p, "apply", "make", Reduce, {{cut.whole, Access::Write}});
+       addLaunch(p, "apply", "spoil", Reduce, {{cut.part[1], Access::Write}});
+       addLaunch(p, "apply", "use", Reduce, {{cut.whole, Access::Read}});
      },
-     "command 2: expected a transient buffer or output to be written whole "
+     "command 3: expected a transient buffer or output to be written whole "
      "before"},
 };
 INSTANTIATE_TEST_SUITE_P(Rules, ProgramRules, testing::ValuesIn(rules),
@@ -229,4 +233,49 @@ TEST(ProgramFlow, AcceptsOutputsInTheMemoryOfOtherPrograms) {
   const std::vector<uint8_t> bytes = serialize(*plan);
   const Status status = verifyPlan(bytes.data(), bytes.size());
   EXPECT_TRUE(status.ok()) << status.message();
+}
+
+static Status verified(const PlanT &plan) {
+  const std::vector<uint8_t> bytes = serialize(plan);
+  return verifyPlan(bytes.data(), bytes.size());
+}
+
+// Rows of what was written may be read, and so may what several writes join to.
+TEST(ProgramFlow, AcceptsPartsOfARangeAndRangesThatJoin) {
+  auto plan = makePlan();
+  const Thirds cut(*plan), joined(*plan);
+  addLaunch(*plan, "accumulate", "whole", Reduce, {{cut.whole, Access::Write}});
+  for (const int i : {2, 0, 1})
+    addLaunch(*plan, "accumulate", "third " + std::to_string(i), Reduce,
+              {{cut.part[i], Access::Read}, {joined.part[i], Access::Write}});
+  addLaunch(*plan, "accumulate", "join", Reduce,
+            {{joined.whole, Access::ReadWrite}});
+  const Status status = verified(*plan);
+  EXPECT_TRUE(status.ok()) << status.message();
+}
+
+// A gap between the parts, a missing end, and a part of what was overwritten in
+// another place since.
+TEST(ProgramFlow, RefusesIncompleteJoins) {
+  for (const int missing : {0, 1, 2}) {
+    auto plan = makePlan();
+    const Thirds joined(*plan);
+    for (const int i : {0, 1, 2})
+      if (i != missing)
+        addLaunch(*plan, "accumulate", "third " + std::to_string(i), Reduce,
+                  {{joined.part[i], Access::Write}});
+    addLaunch(*plan, "accumulate", "join", Reduce,
+              {{joined.whole, Access::Read}});
+    EXPECT_NE(verified(*plan).message().find("to be written whole before"),
+              std::string::npos)
+        << missing;
+  }
+  auto plan = makePlan();
+  const Thirds cut(*plan);
+  addLaunch(*plan, "accumulate", "whole", Reduce, {{cut.whole, Access::Write}});
+  addLaunch(*plan, "accumulate", "spoil", Reduce,
+            {{cut.part[0], Access::Write}});
+  addLaunch(*plan, "accumulate", "read", Reduce, {{cut.part[2], Access::Read}});
+  EXPECT_NE(verified(*plan).message().find("to be written whole before"),
+            std::string::npos);
 }
