@@ -174,19 +174,14 @@ Value ProgramDifferentiator::firstMicroBatch() {
   return isFirst;
 }
 
-/// `fresh` in the first micro-batch of a step, the state `symbol` plus `fresh`
-/// in later ones.
+/// `fresh` in the first micro-batch of a step, added to the state `symbol` in
+/// later ones.
 Value ProgramDifferentiator::keepFirst(Location loc, Value fresh,
                                        StringRef symbol) {
   auto type = cast<RankedTensorType>(fresh.getType());
-  Value condition = firstMicroBatch();
-  if (type.getRank() != 0)
-    condition =
-        nn::BroadcastOp::create(builder, loc, type.clone(builder.getI1Type()),
-                                condition, ArrayRef<int64_t>());
+  Value first = firstMicroBatch();
   Value old = train::ReadOp::create(builder, loc, type, symbol);
-  Value sum = nn::AddOp::create(builder, loc, type, old, fresh);
-  return nn::SelectOp::create(builder, loc, type, condition, fresh, sum);
+  return nn::AccumulateOp::create(builder, loc, type, old, fresh, first);
 }
 
 LogicalResult ProgramDifferentiator::writeGradients() {

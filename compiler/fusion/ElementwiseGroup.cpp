@@ -181,7 +181,9 @@ private:
     updates.assign(results.size(), Value());
     if (reduction)
       return;
-    for (auto [result, update] : llvm::zip(results, updates))
+    for (auto [result, update] : llvm::zip(results, updates)) {
+      if ((update = findAccumulator(result, inside)))
+        continue;
       for (Operation *user : result.getUsers()) {
         auto write = dyn_cast<train::WriteOp>(user);
         if (!write || isProduct(result.getDefiningOp()))
@@ -204,6 +206,24 @@ private:
         if (update)
           break;
       }
+    }
+  }
+
+  /// The operand that `result` is meant to take the place of, if only this
+  /// group reads it, and only there.
+  Value findAccumulator(Value result,
+                        const llvm::SmallDenseSet<Operation *> &inside) {
+    auto op = dyn_cast<ElementwiseOpInterface>(result.getDefiningOp());
+    std::optional<unsigned> index;
+    if (op)
+      index = op.getAccumulator();
+    if (!index)
+      return {};
+    Value accumulator = op->getOperand(*index);
+    Operand whole{accumulator, identity()};
+    bool external = accumulator.getDefiningOp() &&
+                    llvm::is_contained(operands, whole) && !isUpdate(whole);
+    return external && accumulator.hasOneUse() ? accumulator : Value();
   }
 
   FailureOr<SmallVector<Value>> buildBody(OpBuilder &builder, Location loc,

@@ -66,8 +66,13 @@ public:
     for (unsigned i = 0; i < ops.size(); ++i) {
       if (!isa<ElementwiseOpInterface>(ops[i]) || absorbed.contains(ops[i]))
         continue;
-      for (Value operand : ops[i]->getOperands()) {
+      std::optional<unsigned> accumulator =
+          cast<ElementwiseOpInterface>(ops[i]).getAccumulator();
+      for (auto [k, operand] : llvm::enumerate(ops[i]->getOperands())) {
         Operation *producer = operand.getDefiningOp();
+        // A sum that grows where it lies is updated by one kernel per term.
+        if (k == accumulator)
+          continue;
         if (!producer || !isa<ElementwiseOpInterface>(producer) ||
             absorbed.contains(producer) || shapeOf(producer) != shapeOf(ops[i]))
           continue;

@@ -25,6 +25,9 @@ void buildFusionPipeline(mlir::OpPassManager &manager) {
   // before groups form: afterwards they hide inside kernels.
   manager.addPass(mlir::createCanonicalizerPass());
   manager.addPass(mlir::createCSEPass());
+  manager.addPass(createFuseLossGradientPass());
+  manager.addPass(createChunkVocabularyPass());
+  manager.addPass(createAccumulatePass());
   // Before grouping, so that the producers of a large sum are absorbed in the
   // shape of its pieces.
   manager.addPass(createExpandReductionsPass());
@@ -41,6 +44,7 @@ void registerFusionInterfaces(mlir::DialectRegistry &registry) {
   lowering::registerAttentionLowering(registry);
   lowering::registerLossLowering(registry);
   lowering::registerNoiseLowering(registry);
+  lowering::registerRowRules(registry);
 }
 
 } // namespace trainc::fusion

@@ -21,12 +21,13 @@ namespace trainc::fusion {
 
 void registerFusionPasses();
 
-/// ExpandReductions, canonicalisation, FuseElementwise, OutlineKernels,
-/// VerifyFusion.
+/// Canonicalisation, FuseLossGradient, ChunkVocabulary, Accumulate,
+/// ExpandReductions, FuseElementwise, OutlineKernels, VerifyFusion.
 void buildFusionPipeline(mlir::OpPassManager &manager);
 
-/// Lowering rules of the nn dialect: ElementwiseOpInterface and
-/// LowerableOpInterface.
+/// Lowering rules of the nn dialect: ElementwiseOpInterface,
+/// LowerableOpInterface, TiledOpInterface, RowwiseOpInterface and
+/// AccumulatingOpInterface.
 void registerFusionInterfaces(mlir::DialectRegistry &registry);
 
 } // namespace trainc::fusion

@@ -22,28 +22,61 @@ namespace trainc::fusion {
 
 namespace {
 
+bool isLaunched(Value value);
+
+/// The operand that is only there to be overwritten by `result`, if there is
+/// one.
+std::optional<unsigned> overwrittenBy(nn::LowerableOpInterface op,
+                                      unsigned result) {
+  std::optional<unsigned> operand = op.getOverwritten(result);
+  if (!operand || !op->getOperand(*operand).hasOneUse() ||
+      !isLaunched(op->getOperand(*operand)))
+    return std::nullopt;
+  return operand;
+}
+
 LogicalResult outline(nn::LowerableOpInterface op, KernelTable &kernels) {
   OpBuilder builder(op);
   KernelRequest request;
   request.stem = op->getName().stripDialect().str();
   request.computes = op->getName().getStringRef().str();
   request.flops = op.flops();
-  request.inputs = llvm::to_vector(op->getOperands());
+  SmallVector<std::optional<unsigned>> destinationOf(op->getNumOperands());
+  for (unsigned result = 0; result < op->getNumResults(); ++result)
+    if (std::optional<unsigned> operand = overwrittenBy(op, result))
+      destinationOf[*operand] = result;
+  for (auto [operand, destination] :
+       llvm::zip(op->getOperands(), destinationOf))
+    if (!destination)
+      request.inputs.push_back(operand);
   // The operation is about to go: without its own stream it equals others.
   if (auto noise = dyn_cast<nn::NoiseStreamOpInterface>(op.getOperation())) {
     request.constant = noise.getNoiseStream();
     noise.setNoiseStream(0);
   }
   request.key.add(op.getOperation());
-  for (Type type : op->getResultTypes()) {
+  for (auto [index, type] : llvm::enumerate(op->getResultTypes())) {
+    std::optional<unsigned> overwritten = overwrittenBy(op, index);
+    request.updates.push_back(overwritten.has_value());
     auto tensor = cast<RankedTensorType>(type);
-    request.destinations.push_back(tensor::EmptyOp::create(
-        builder, op.getLoc(), tensor.getShape(), tensor.getElementType()));
+    request.destinations.push_back(
+        overwritten
+            ? op->getOperand(*overwritten)
+            : tensor::EmptyOp::create(builder, op.getLoc(), tensor.getShape(),
+                                      tensor.getElementType())
+                  .getResult());
   }
   auto launch = kernels.launch(
       builder, op.getLoc(), request,
       [&](OpBuilder &b, ValueRange inputs, ValueRange destinations) {
-        return op.lower(b, inputs, destinations);
+        SmallVector<Value> operands;
+        for (std::optional<unsigned> destination : destinationOf) {
+          operands.push_back(destination ? destinations[*destination]
+                                         : inputs.front());
+          inputs = inputs.drop_front(destination ? 0 : 1);
+        }
+        llvm::append_range(operands, inputs);
+        return op.lower(b, operands, destinations);
       });
   if (failed(launch))
     return failure();

@@ -12,6 +12,38 @@ class Fusion_Pass<string name> : Pass<name, "::mlir::ModuleOp"> {
     "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def FuseLossGradientPass : Fusion_Pass<"trainc-fuse-loss-gradient"> {
+  let summary = "A loss and its gradient in one pass over the logits";
+  let description = [{
+    nn.cross_entropy and nn.cross_entropy_grad of the same logits become
+    nn.cross_entropy_with_grad, where what the gradient is multiplied with does not
+    depend on the loss. The remark "loss-gradient" of category "fusion" says so.
+  }];
+}
+
+def ChunkVocabularyPass : Fusion_Pass<"trainc-chunk-vocabulary"> {
+  let summary = "Vocabulary projection, loss and its gradient for some rows at a time";
+  let description = [{
+    Logits of more than 64 MiB are cut into chunks of about 512 rows, or more where those
+    are less than 64 MiB: the product that makes them, all that reads them, and what lies
+    between, are repeated for one chunk after the other.
+    Results by rows are joined (plan.join), sums over rows are added up chunk by
+    chunk. Works on operations with RowwiseOpInterface or ElementwiseOpInterface
+    around each nn.cross_entropy (with or without gradient). The remark "vocabulary"
+    of category "fusion" says into which chunks, or why not. The module attribute
+    `fusion.chunk_rows` sets the rows of a chunk.
+  }];
+}
+
+def AccumulatePass : Fusion_Pass<"trainc-accumulate"> {
+  let summary = "Adds the terms of a variable's sum when they are made";
+  let description = [{
+    Where a variable is written a sum, of which a term is a product or has
+    AccumulatingOpInterface, the terms are added one by one in the order in which
+    they are made (nn.accumulate), which the memory stage does in place.
+  }];
+}
+
 def ExpandReductionsPass : Fusion_Pass<"trainc-expand-reductions"> {
   let summary = "Sums over everything in two steps of a fixed shape";
   let description = [{
@@ -28,7 +60,8 @@ def FuseElementwisePass : Fusion_Pass<"trainc-fuse-elementwise"> {
     other become one kernel, as long as no value leaves the group and comes back.
     Free operations (constants, broadcasts) are cloned to each user. A reduction
     absorbs the elementwise producers that only it uses. A result that updates
-    a variable whose old value only this group reads is computed in place. An
+    a variable whose old value only this group reads is computed in place, and so is
+    one of nn.accumulate. An
     operation with TiledOpInterface joins a group of its shape that reads its
     result: the group's kernel computes it tile by tile. The remark category
     "fusion" says for each whether that happened, and why not.

@@ -97,8 +97,7 @@ private:
     });
     for (plan::BufferOp buffer : order) {
       int64_t end_bytes =
-          beginOf(buffer) +
-          bufferSizeBytes(cast<MemRefType>(buffer.getType()));
+          beginOf(buffer) + bufferSizeBytes(cast<MemRefType>(buffer.getType()));
       auto last = ends.empty() ? ends.end() : std::prev(ends.end());
       if (last != ends.end() && beginOf(buffer) < last->second)
         last->second = std::max(last->second, end_bytes);

@@ -59,8 +59,8 @@ LogicalResult verifyNoTensors(Operation *root) {
 
 /// Which ranges hold what the program wrote there: a range counts until
 /// something else overlaps it, and for the variable (or none) it was written
-/// as. A buffer may be read that is part of one range, or covers several without
-/// gaps (a join).
+/// as. A buffer may be read that is part of one range, or covers several
+/// without gaps (a join).
 class WrittenRanges {
 public:
   bool contains(plan::BufferOp buffer) const {

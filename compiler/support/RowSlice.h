@@ -1,5 +1,4 @@
-//===- RowSlice.h - rows of a tensor as a view --------------------*- C++
-//-*-===//
+//===- RowSlice.h - rows of a tensor as a view ------------------*- C++ -*-===//
 //
 // The one place that says which slices are views: consecutive rows (along
 // dimension 0), whole in the other dimensions, from a byte offset at which a

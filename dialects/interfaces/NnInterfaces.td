@@ -51,6 +51,10 @@ def ElementwiseOpInterface : OpInterface<"ElementwiseOpInterface"> {
       return ::llvm::to_vector(::llvm::seq<int64_t>(0, type.getRank()));
     }]>,
     InterfaceMethod<[{
+      The operand that the result grows from, if it is meant to be updated where it
+      lies, by a kernel that does not also make it.
+    }], "::std::optional<unsigned>", "getAccumulator", (ins), "", [{ return ::std::nullopt; }]>,
+    InterfaceMethod<[{
       Whether recomputing the operation for each user costs nothing (constants,
       broadcasts).
     }], "bool", "isFree", (ins), "", [{ return false; }]>];
@@ -73,7 +77,41 @@ def LowerableOpInterface : OpInterface<"LowerableOpInterface"> {
     InterfaceMethod<[{
       Floating-point operations of one execution (multiply and add count one
       each), for the cost model.
-    }], "double", "flops", (ins)>];
+    }], "double", "flops", (ins)>,
+    InterfaceMethod<[{
+      The operand that result `result` may be written over, if there is one: `lower`
+      then gets the same value as that operand and as the destination, and each
+      workgroup reads of it only what it writes itself.
+    }], "::std::optional<unsigned>", "getOverwritten", (ins "unsigned":$result), "",
+      [{ return ::std::nullopt; }]>];
+}
+
+def AccumulatingOpInterface : OpInterface<"AccumulatingOpInterface"> {
+  let description = [{
+    The one result is a sum that may as well begin with another tensor of its type.
+  }];
+  let cppNamespace = "::trainc::nn";
+  let methods = [InterfaceMethod<[{
+      Builds the operation again, with `accumulator` added to its result.
+    }], "::mlir::Value", "accumulateOnto",
+    (ins "::mlir::OpBuilder &":$builder, "::mlir::Value":$accumulator)>];
+}
+
+def RowwiseOpInterface : OpInterface<"RowwiseOpInterface"> {
+  let description = [{
+    The operation can be computed for some rows at a time, a row being one index
+    along dimension 0. Elementwise operations can without this interface.
+  }];
+  let cppNamespace = "::trainc::nn";
+  let methods = [InterfaceMethod<[{
+      Given which operands and results shall be by rows, sets `operands[i]` where of
+      operand i only the rows at hand are read, and `sums[i]` where result i is a sum
+      over all rows, to which the rows at hand add one term (of others they give the
+      same rows). All are false before. Fails where the operation needs all rows.
+    }], "::llvm::LogicalResult", "cutRows",
+    (ins "::llvm::function_ref<bool(::mlir::Value)>":$isByRows,
+         "::llvm::MutableArrayRef<bool>":$operands,
+         "::llvm::MutableArrayRef<bool>":$sums)>];
 }
 
 def TiledOpInterface : OpInterface<"TiledOpInterface"> {

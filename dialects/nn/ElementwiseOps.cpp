@@ -27,6 +27,14 @@ LogicalResult SelectOp::verify() {
                          getCondition().getType().getShape(), "a condition");
 }
 
+LogicalResult AccumulateOp::verify() {
+  if (!getFirst())
+    return success();
+  // accumulate_c1
+  return verifySameShape(*this, {}, getFirst().getType().getShape(),
+                         "a scalar for 'first'");
+}
+
 LogicalResult CastOp::verify() {
   // cast_c1
   return verifySameShape(*this, getInput().getType().getShape(),

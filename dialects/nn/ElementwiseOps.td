@@ -121,6 +121,24 @@ def NN_SelectOp : NN_Op<"select", [AllTypesMatch<["on_true", "on_false", "result
   let hasVerifier = 1;
 }
 
+def NN_AccumulateOp : NN_Op<"accumulate", [AllTypesMatch<["accumulator", "value", "result"]>]> {
+  let summary = "A sum that grows where it lies";
+  let description = [{
+    `result[i] = accumulator[i] + value[i]`, but `value[i]` where the scalar `first`
+    is given and true. The result is meant to take the accumulator's place.
+    (C1) `first` is a scalar.
+
+    ```mlir
+    %b = nn.accumulate %a, %x : tensor<4x8xf32>
+    %g = nn.accumulate %old, %x first %is_first : tensor<i1> : tensor<4x8xf32>
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$accumulator, NN_Tensor:$value, Optional<NN_Bool>:$first);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$accumulator `,` $value (`first` $first^ `:` type($first))? attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
 def NN_CastOp : NN_Op<"cast"> {
   let summary = "Converts the element type";
   let description = [{

@@ -72,6 +72,10 @@ LogicalResult EmbeddingOp::verify() {
 }
 
 LogicalResult EmbeddingGradOp::verify() {
+  if (getAccumulator() &&
+      getAccumulator().getType() != getType()) // embedding_grad_c2
+    return emitOpError() << "expected an accumulator of type " << getType()
+                         << ", but got " << getAccumulator().getType();
   return verifyEmbedding(*this, getResult(), getIds(), getGradient());
 }
 

@@ -49,17 +49,23 @@ def NN_EmbeddingOp : NN_Op<"embedding"> {
 def NN_EmbeddingGradOp : NN_Op<"embedding_grad"> {
   let summary = "Adds rows into a table (adjoint of nn.embedding)";
   let description = [{
-    `result[v, c] = Σ over positions p with ids[p] = v of gradient[p, c]`, in the
-    order of positions.
-    (C1) `result` is [V, C]; `gradient` is the ids' shape with C appended.
+    `result[v, c] = accumulator[v, c] + Σ over positions p with ids[p] = v of
+    gradient[p, c]`, in the order of positions; the accumulator is 0 where there is
+    none.
+    (C1) `result` is [V, C]; `gradient` is the ids' shape with C appended. (C2) the
+    accumulator has the result's type.
 
     ```mlir
     %dt = nn.embedding_grad %dy, %ids : tensor<2x4x8xf32>, tensor<2x4xi32> -> tensor<50x8xf32>
+    %du = nn.embedding_grad %dy, %ids onto %old : tensor<50x8xf32> : tensor<2x4x8xf32>, tensor<2x4xi32> -> tensor<50x8xf32>
     ```
   }];
-  let arguments = (ins NN_Float:$gradient, NN_Ids:$ids);
+  let arguments = (ins NN_Float:$gradient, NN_Ids:$ids, Optional<NN_Float>:$accumulator);
   let results = (outs NN_Float:$result);
-  let assemblyFormat = "$gradient `,` $ids attr-dict `:` type($gradient) `,` type($ids) `->` type($result)";
+  let assemblyFormat = [{
+    $gradient `,` $ids (`onto` $accumulator^ `:` type($accumulator))? attr-dict
+    `:` type($gradient) `,` type($ids) `->` type($result)
+  }];
   let hasVerifier = 1;
 }
 

@@ -33,6 +33,9 @@ template <typename Op> static LogicalResult verifyCrossEntropy(Op op) {
 
 LogicalResult CrossEntropyOp::verify() { return verifyCrossEntropy(*this); }
 LogicalResult CrossEntropyGradOp::verify() { return verifyCrossEntropy(*this); }
+LogicalResult CrossEntropyWithGradOp::verify() {
+  return verifyCrossEntropy(*this);
+}
 
 static LogicalResult verifyCounters(Operation *op, Value counters) {
   auto type = cast<RankedTensorType>(counters.getType());

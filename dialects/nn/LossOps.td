@@ -64,6 +64,28 @@ def NN_CrossEntropyGradOp : NN_Op<"cross_entropy_grad", [
   let hasVerifier = 1;
 }
 
+def NN_CrossEntropyWithGradOp : NN_Op<"cross_entropy_with_grad", [
+    AllTypesMatch<["logits", "result"]>, AllTypesMatch<["gradient", "loss", "lse"]>]> {
+  let summary = "nn.cross_entropy and nn.cross_entropy_grad in one pass over the logits";
+  let description = [{
+    `loss` and `lse` of nn.cross_entropy, and as `result` the gradient for its
+    logits, which may be written over them.
+    (C1), (C2) as nn.cross_entropy.
+
+    ```mlir
+    %loss, %lse, %dl = nn.cross_entropy_with_grad %dloss, %logits, %targets {ignore_index = -100 : i64}
+        : tensor<6xf32>, tensor<6x50xf32>, tensor<6xi32>
+    ```
+  }];
+  let arguments = (ins NN_Float:$gradient, NN_Float:$logits, NN_Ids:$targets,
+    DefaultValuedAttr<I64Attr, "-100">:$ignore_index,
+    DefaultValuedAttr<F64Attr, "0.0">:$label_smoothing,
+    DefaultValuedAttr<F64Attr, "0.0">:$z_loss);
+  let results = (outs NN_Float:$loss, NN_Float:$lse, NN_Float:$result);
+  let assemblyFormat = "$gradient `,` $logits `,` $targets attr-dict `:` type($gradient) `,` type($logits) `,` type($targets)";
+  let hasVerifier = 1;
+}
+
 def NN_DropoutOp : NN_Op<"dropout", [AllTypesMatch<["input", "result"]>,
     DeclareOpInterfaceMethods<StochasticOpInterface>,
     NoiseStreamOpInterface]> {

@@ -125,19 +125,19 @@ class Case:
         return text
 
 
-def module_header(micro_batches=1):
+def module_header(micro_batches=1, attributes=""):
     """The first line of a textual module, with what every plan must say."""
     return ('module attributes {train.name = "numerics", train.objective = "causal_lm", '
             "train.sequences = 1 : i64, train.length = 1 : i64, "
             f"train.micro_batches = {micro_batches} : i64, train.seed = 1 : i64, "
             "train.total_steps = 10 : i64, train.vocab_size = 1000 : i64, "
-            "train.ignore_index = -100 : i64} {")
+            "train.ignore_index = -100 : i64" + (", " + attributes if attributes else "") + "} {")
 
 
-def module_text(cases, inputs=()):
+def module_text(cases, inputs=(), attributes="", micro_batches=1):
     """inputs: (name, type) pairs of the step, e.g. ("inputs", "tensor<2x3xi32>")."""
     names = [n for n, _ in inputs]
-    lines = [module_header()]
+    lines = [module_header(micro_batches, attributes)]
     for case in cases:
         for name, shape, trainable in case.parameters():
             symbol = case.symbol(name)
@@ -224,12 +224,12 @@ def check_case(case, session, arrays, rng, failures, where):
                             f"{along!r}, differences say {slope!r}")
 
 
-def run(cases, inputs=(), values=None, seeds=(1, 2)):
+def run(cases, inputs=(), values=None, seeds=(1, 2), attributes=""):
     """Compiles, runs and compares; returns the failures. values: name -> array of
-    each input; control.random is COUNTERS."""
+    each input; control.random is COUNTERS. attributes: more of the module's."""
     failures = Failures()
     values = dict(values or {})
-    text = module_text(cases, inputs)
+    text = module_text(cases, inputs, attributes)
     with tempfile.TemporaryDirectory() as folder:
         for target in Precision.targets:
             path = os.path.join(folder, "case.plan")

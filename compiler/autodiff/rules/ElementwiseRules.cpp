@@ -144,6 +144,23 @@ static LogicalResult select(nn::SelectOp op, RuleContext &c) {
   return success();
 }
 
+// y = first ? x : a + x: a' = first ? 0 : g, x' = g
+static LogicalResult accumulate(nn::AccumulateOp op, RuleContext &c) {
+  Value g = c.gradient();
+  if (c.needs(0)) {
+    Value kept = g;
+    if (op.getFirst()) {
+      auto all = llvm::to_vector(llvm::seq<int64_t>(0, op.getType().getRank()));
+      kept =
+          c.select(c.broadcastAlong(op.getFirst(), all, g), c.splat(0, g), g);
+    }
+    c.set(0, kept);
+  }
+  if (c.needs(1))
+    c.set(1, g);
+  return success();
+}
+
 // y = x in another float type: x' = g in the type of x
 static LogicalResult cast(nn::CastOp op, RuleContext &c) {
   c.set(0, c.castLike(c.gradient(), op.getInput()));
@@ -152,7 +169,7 @@ static LogicalResult cast(nn::CastOp op, RuleContext &c) {
 
 void registerElementwiseRules(MLIRContext *context) {
   attach<neg, exp, log, tanh, sqrt, rsqrt, cos, sin, sigmoid, relu, gelu, add,
-         sub, mul, div, maximum, minimum, select, cast>(context);
+         sub, mul, div, maximum, minimum, select, accumulate, cast>(context);
 }
 
 } // namespace trainc::autodiff

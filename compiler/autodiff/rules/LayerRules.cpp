@@ -30,7 +30,7 @@ static LogicalResult matmul(nn::MatmulOp op, RuleContext &c) {
 // y[p] = table[ids[p]]: table'[v] = Σ over p with ids[p] = v of g[p]
 static LogicalResult embedding(nn::EmbeddingOp op, RuleContext &c) {
   c.set(0, c.build<nn::EmbeddingGradOp>(op.getTable().getType(), c.gradient(),
-                                        op.getIds()));
+                                        op.getIds(), Value()));
   return success();
 }
 

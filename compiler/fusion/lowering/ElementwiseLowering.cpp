@@ -151,6 +151,20 @@ struct SelectModel
   }
 };
 
+struct AccumulateModel
+    : ElementwiseOpInterface::ExternalModel<AccumulateModel, nn::AccumulateOp> {
+  Value buildScalar(Operation *, OpBuilder &b, Location loc,
+                    ValueRange x) const {
+    Value sum = isa<FloatType>(x[0].getType())
+                    ? arith::AddFOp::create(b, loc, x[0], x[1]).getResult()
+                    : arith::AddIOp::create(b, loc, x[0], x[1]).getResult();
+    return x.size() == 2
+               ? sum
+               : arith::SelectOp::create(b, loc, x[2], x[1], sum).getResult();
+  }
+  std::optional<unsigned> getAccumulator(Operation *) const { return 0; }
+};
+
 struct CastModel
     : ElementwiseOpInterface::ExternalModel<CastModel, nn::CastOp> {
   Value buildScalar(Operation *op, OpBuilder &b, Location loc,
@@ -227,6 +241,7 @@ void registerElementwiseLowering(DialectRegistry &registry) {
     nn::GeluGradOp::attachInterface<GeluGradModel>(*context);
     nn::CompareOp::attachInterface<CompareModel>(*context);
     nn::SelectOp::attachInterface<SelectModel>(*context);
+    nn::AccumulateOp::attachInterface<AccumulateModel>(*context);
     nn::CastOp::attachInterface<CastModel>(*context);
     nn::ConstantOp::attachInterface<ConstantModel>(*context);
     nn::BroadcastOp::attachInterface<BroadcastModel>(*context);

@@ -80,8 +80,15 @@ struct EmbeddingGradModel
         destinations,
         [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets,
             ArrayRef<OpFoldResult> sizes, ValueRange outs) {
-          Value table =
-              fill(b, loc, slice(b, loc, outs[0], offsets, sizes), 0.0);
+          Value table = slice(b, loc, outs[0], offsets, sizes);
+          bool inPlace = operands.size() > 2 && operands[2] == destinations[0];
+          if (operands.size() == 2)
+            table = fill(b, loc, table, 0.0);
+          else if (!inPlace)
+            table =
+                linalg::CopyOp::create(
+                    b, loc, slice(b, loc, operands[2], offsets, sizes), table)
+                    .getResult(0);
           auto loop = scf::ForOp::create(b, loc, index(b, loc, 0),
                                          index(b, loc, positions),
                                          index(b, loc, 1), table);
@@ -114,6 +121,27 @@ struct EmbeddingGradModel
         .getGradient()
         .getType()
         .getNumElements();
+  }
+  std::optional<unsigned> getOverwritten(Operation *op, unsigned) const {
+    if (op->getNumOperands() > 2)
+      return 2;
+    return std::nullopt;
+  }
+};
+
+struct EmbeddingGradSum
+    : nn::AccumulatingOpInterface::ExternalModel<EmbeddingGradSum,
+                                                 nn::EmbeddingGradOp> {
+  Value accumulateOnto(Operation *op, OpBuilder &builder,
+                       Value accumulator) const {
+    auto grad = cast<nn::EmbeddingGradOp>(op);
+    if (grad.getAccumulator())
+      accumulator =
+          nn::AddOp::create(builder, op->getLoc(), accumulator.getType(),
+                            accumulator, grad.getAccumulator());
+    return nn::EmbeddingGradOp::create(builder, op->getLoc(), grad.getType(),
+                                       grad.getGradient(), grad.getIds(),
+                                       accumulator);
   }
 };
 
@@ -343,7 +371,8 @@ struct LayerNormGradWeightModel
 void registerLayerLowering(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, nn::NNDialect *) {
     nn::EmbeddingOp::attachInterface<EmbeddingModel>(*context);
-    nn::EmbeddingGradOp::attachInterface<EmbeddingGradModel>(*context);
+    nn::EmbeddingGradOp::attachInterface<EmbeddingGradModel, EmbeddingGradSum>(
+        *context);
     nn::LayerNormOp::attachInterface<LayerNormModel>(*context);
     nn::LayerNormGradInputOp::attachInterface<LayerNormGradInputModel>(
         *context);

@@ -239,6 +239,158 @@ struct CrossEntropyGradModel
   }
 };
 
+/// One row of logits stays in cache for four passes: its maximum; exponentials
+/// in the gradient's place; their sum; the gradient.
+struct CrossEntropyWithGradModel
+    : LowerableOpInterface::ExternalModel<CrossEntropyWithGradModel,
+                                          nn::CrossEntropyWithGradOp> {
+  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder,
+                                      ValueRange operands,
+                                      ValueRange destinations) const {
+    auto loss = cast<nn::CrossEntropyWithGradOp>(op);
+    Location loc = op->getLoc();
+    auto type = loss.getLogits().getType();
+    Type element = type.getElementType();
+    double smoothing = loss.getLabelSmoothing().convertToDouble();
+    double z = loss.getZLoss().convertToDouble();
+    bool inPlace = operands[1] == destinations[2];
+    return buildTiles(
+        builder, loc, type.getShape(), rowTile(type.getShape()), destinations,
+        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets,
+            ArrayRef<OpFoldResult> sizes, ValueRange outs) {
+          auto rowOf = [&](Value value) {
+            return Indexed{slice(b, loc, value, offsets[0], sizes[0]), {0}};
+          };
+          Indexed gradient = rowOf(operands[0]), targets = rowOf(operands[2]);
+          Value out = slice(b, loc, outs[2], offsets, sizes);
+          Value x = inPlace ? out : slice(b, loc, operands[1], offsets, sizes);
+          auto newRow = [&] { return empty(b, loc, sizes[0], element); };
+
+          Indexed maximum{rowMaximum(b, loc, x, sizes[0], element), {0}};
+          SmallVector<Indexed> inputs = {targets, gradient, maximum};
+          if (smoothing > 0)
+            inputs.push_back({rowSum(b, loc, x, sizes[0], element), {0}});
+          inputs.push_back(
+              {targetLogit(b, loc, x, targets, newRow(), loss.getIgnoreIndex()),
+               {0}});
+          // From here on the logits are gone.
+          Value e = exponentials(b, loc, x, maximum, out, inPlace);
+          inputs.push_back({rowSum(b, loc, e, sizes[0], element), {0}});
+          auto rows = buildGeneric(
+              b, loc, "p", inputs,
+              {rowOf(outs[0]), rowOf(outs[1]), {newRow(), {0}}},
+              [&](OpBuilder &body, ValueRange s) -> SmallVector<Value> {
+                Value logit = s[inputs.size() - 2], sum = s[inputs.size() - 1];
+                auto c = [&](double value) {
+                  return constant(body, loc, element, value);
+                };
+                Value ignored =
+                    isIgnored(body, loc, s[0], loss.getIgnoreIndex());
+                Value lse =
+                    add(body, loc, math::LogOp::create(body, loc, sum), s[2]);
+                Value value = sub(body, loc, lse,
+                                  mul(body, loc, c(1 - smoothing), logit));
+                if (smoothing > 0)
+                  value = sub(
+                      body, loc, value,
+                      mul(body, loc, c(smoothing / type.getDimSize(1)), s[3]));
+                Value factor = arith::DivFOp::create(body, loc, s[1], sum);
+                if (z > 0) {
+                  value = add(body, loc, value,
+                              mul(body, loc, c(z), mul(body, loc, lse, lse)));
+                  factor = mul(
+                      body, loc, factor,
+                      add(body, loc, c(1.0), mul(body, loc, c(2 * z), lse)));
+                }
+                return {
+                    arith::SelectOp::create(body, loc, ignored, c(0.0), value),
+                    lse, factor};
+              });
+          Value result = buildGeneric(
+              b, loc, "pp", {{rows[2], {0}}, gradient, targets}, {{e, {0, 1}}},
+              [&](OpBuilder &body, ValueRange s) -> SmallVector<Value> {
+                auto c = [&](double value) {
+                  return constant(body, loc, element, value);
+                };
+                double base = -smoothing / type.getDimSize(1);
+                Value column = arith::IndexCastOp::create(
+                    body, loc, body.getI32Type(),
+                    linalg::IndexOp::create(body, loc, 1));
+                Value hit = arith::CmpIOp::create(
+                    body, loc, arith::CmpIPredicate::eq, column, s[2]);
+                Value wanted = arith::SelectOp::create(
+                    body, loc, hit,
+                    mul(body, loc, s[1], c(base - (1 - smoothing))),
+                    mul(body, loc, s[1], c(base)));
+                Value value =
+                    add(body, loc, mul(body, loc, s[3], s[0]), wanted);
+                Value ignored =
+                    isIgnored(body, loc, s[2], loss.getIgnoreIndex());
+                return {
+                    arith::SelectOp::create(body, loc, ignored, c(0.0), value)};
+              })[0];
+          return SmallVector<TileResult>{
+              {rows[0], {offsets[0]}, {sizes[0]}},
+              {rows[1], {offsets[0]}, {sizes[0]}},
+              {result, Indices(offsets), Indices(sizes)}};
+        });
+  }
+  double flops(Operation *op) const {
+    return 7.0 * cast<nn::CrossEntropyWithGradOp>(op)
+                     .getLogits()
+                     .getType()
+                     .getNumElements();
+  }
+  std::optional<unsigned> getOverwritten(Operation *, unsigned result) const {
+    if (result == 2)
+      return 1;
+    return std::nullopt;
+  }
+
+private:
+  static Value rowSum(OpBuilder &b, Location loc, Value x, OpFoldResult rows,
+                      Type element) {
+    Value start = fill(b, loc, empty(b, loc, rows, element), 0.0);
+    return buildGeneric(
+        b, loc, "pr", {{x, {0, 1}}}, {{start, {0}}},
+        [&](OpBuilder &body, ValueRange s) -> SmallVector<Value> {
+          return {add(body, loc, s[1], s[0])};
+        })[0];
+  }
+
+  /// x[row, target of the row]; of ignored rows column 0.
+  static Value targetLogit(OpBuilder &b, Location loc, Value x,
+                           const Indexed &targets, Value row,
+                           int64_t ignoreIndex) {
+    return buildGeneric(
+        b, loc, "p", {targets}, {{row, {0}}},
+        [&](OpBuilder &body, ValueRange s) -> SmallVector<Value> {
+          Value column =
+              arith::IndexCastOp::create(body, loc, body.getIndexType(), s[0]);
+          column = arith::SelectOp::create(
+              body, loc, isIgnored(body, loc, s[0], ignoreIndex),
+              index(body, loc, 0), column);
+          Value row = linalg::IndexOp::create(body, loc, 0);
+          return {
+              tensor::ExtractOp::create(body, loc, x, ValueRange{row, column})};
+        })[0];
+  }
+
+  /// exp(x - maximum) in `out`, which holds x where `inPlace`.
+  static Value exponentials(OpBuilder &b, Location loc, Value x,
+                            const Indexed &maximum, Value out, bool inPlace) {
+    SmallVector<Indexed> inputs = {maximum};
+    if (!inPlace)
+      inputs.push_back({x, {0, 1}});
+    // The last scalar is what `out` holds, the one before it x.
+    return buildGeneric(
+        b, loc, "pp", inputs, {{out, {0, 1}}},
+        [&](OpBuilder &body, ValueRange s) -> SmallVector<Value> {
+          return {expOf(body, loc, sub(body, loc, s[1], s[0]))};
+        })[0];
+  }
+};
+
 } // namespace
 
 void registerLossLowering(DialectRegistry &registry) {
@@ -246,6 +398,8 @@ void registerLossLowering(DialectRegistry &registry) {
     nn::SoftmaxOp::attachInterface<SoftmaxModel>(*context);
     nn::CrossEntropyOp::attachInterface<CrossEntropyModel>(*context);
     nn::CrossEntropyGradOp::attachInterface<CrossEntropyGradModel>(*context);
+    nn::CrossEntropyWithGradOp::attachInterface<CrossEntropyWithGradModel>(
+        *context);
   });
 }
 

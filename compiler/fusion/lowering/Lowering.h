@@ -14,6 +14,8 @@ void registerLayerLowering(mlir::DialectRegistry &registry);
 void registerAttentionLowering(mlir::DialectRegistry &registry);
 void registerLossLowering(mlir::DialectRegistry &registry);
 void registerNoiseLowering(mlir::DialectRegistry &registry);
+/// RowwiseOpInterface, of operations that are not elementwise.
+void registerRowRules(mlir::DialectRegistry &registry);
 
 } // namespace trainc::fusion::lowering
 

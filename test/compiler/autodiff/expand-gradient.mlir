@@ -23,8 +23,7 @@
 // CHECK-NEXT: train.write %[[GRADIENT]], @grad.w
 // CHECK: %[[IS_FIRST:.*]] = nn.compare eq %[[INDEX]], %[[FIRST]]
 // CHECK: %[[OLD:.*]] = train.read @loss.mlm.sum
-// CHECK: %[[NEW:.*]] = nn.add %[[OLD]], %[[SUM]]
-// CHECK: %[[KEPT:.*]] = nn.select %[[IS_FIRST]], %[[SUM]], %[[NEW]]
+// CHECK: %[[KEPT:.*]] = nn.accumulate %[[OLD]], %[[SUM]] first %[[IS_FIRST]]
 // CHECK: train.write %[[KEPT]], @loss.mlm.sum
 // CHECK-NOT: train.loss
 // CHECK-NOT: train.gradient
@@ -47,10 +46,8 @@ module @seed attributes {train.micro_batches = 1 : i64} {
 // With several micro-batches the first overwrites and later ones add.
 // CHECK-LABEL: module @micro_batches
 // CHECK: %[[FIRST:.*]] = nn.compare eq %{{.*}}, %{{.*}} : tensor<i64> -> tensor<i1>
-// CHECK: %[[ALL:.*]] = nn.broadcast %[[FIRST]] [] : tensor<i1> -> tensor<4xi1>
 // CHECK: %[[OLD:.*]] = train.read @grad.w : tensor<4xf32>
-// CHECK: %[[SUM:.*]] = nn.add %[[OLD]], %[[NEW:.*]] : tensor<4xf32>
-// CHECK: %[[KEPT:.*]] = nn.select %[[ALL]], %[[NEW]], %[[SUM]] : tensor<4xi1>, tensor<4xf32>
+// CHECK: %[[KEPT:.*]] = nn.accumulate %[[OLD]], %{{.*}} first %[[FIRST]] : tensor<i1> : tensor<4xf32>
 // CHECK: train.write %[[KEPT]], @grad.w
 module @micro_batches attributes {train.micro_batches = 3 : i64} {
   train.parameter @w normal : tensor<4xf32> {external_name = "w"}

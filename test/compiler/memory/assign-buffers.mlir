@@ -237,7 +237,8 @@ module {
 
 // Parts of a join are made where they belong, slices read where they are; what is
 // not made by a launch of its own (the second part) is copied there.
-// CHECK: plan.buffer @[[J:.*join]] in @arena [[BASE:[0-9]+]] : memref<32x2xf32>
+// CHECK-LABEL: plan.arena @arena
+// CHECK: plan.buffer @accumulate.0.join in @arena {{[0-9]+}} : memref<32x2xf32>
 // CHECK: plan.program @accumulate
 // CHECK-NEXT: plan.launch @make ins() outs() buffers [@buffer.x, @accumulate.0.join.as_16_2]
 // CHECK-NEXT: plan.copy @accumulate.0.join.as_16_2 to @accumulate.0.join.at_128.as_16_2

@@ -190,6 +190,27 @@ func.func @embedding_grad_c1(%g: tensor<2x3xf32>, %i: tensor<2xi32>) {
 }
 
 // -----
+func.func @embedding_grad_c2(%g: tensor<2x3xf32>, %i: tensor<2xi32>, %a: tensor<4x3xf32>) {
+  // expected-error @below {{expected an accumulator of type 'tensor<5x3xf32>', but got 'tensor<4x3xf32>'}}
+  %0 = nn.embedding_grad %g, %i onto %a : tensor<4x3xf32> : tensor<2x3xf32>, tensor<2xi32> -> tensor<5x3xf32>
+  return
+}
+
+// -----
+func.func @accumulate_c1(%x: tensor<4xf32>, %first: tensor<4xi1>) {
+  // expected-error @below {{expected a scalar for 'first' of shape [], but got [4]}}
+  %0 = nn.accumulate %x, %x first %first : tensor<4xi1> : tensor<4xf32>
+  return
+}
+
+// -----
+func.func @cross_entropy_with_grad_c1(%g: tensor<6xf32>, %x: tensor<6x50xf32>, %t: tensor<5xi32>) {
+  // expected-error @below {{expected logits [N, V] and targets, loss, lse [N], but got}}
+  %0, %1, %2 = nn.cross_entropy_with_grad %g, %x, %t : tensor<6xf32>, tensor<6x50xf32>, tensor<5xi32>
+  return
+}
+
+// -----
 func.func @layer_norm_c1(%x: tensor<4x8xf32>, %w: tensor<4xf32>) {
   // expected-error @below {{expected a weight of shape [8], but got [4]}}
   %0, %1, %2 = nn.layer_norm %x, %w, %w {epsilon = 1.0e-5 : f64} : tensor<4x8xf32>, tensor<4xf32> -> tensor<4xf32>

@@ -86,6 +86,8 @@ func.func @layers(%x: tensor<6x4xf32>, %w: tensor<4x8xf32>, %e: tensor<9x4xf32>,
   %3 = nn.embedding %e, %ids : tensor<9x4xf32>, tensor<2x3xi32> -> tensor<2x3x4xf32>
   // CHECK-NEXT: nn.embedding_grad %{{.*}}, %{{.*}} : tensor<2x3x4xf32>, tensor<2x3xi32> -> tensor<9x4xf32>
   %4 = nn.embedding_grad %dy, %ids : tensor<2x3x4xf32>, tensor<2x3xi32> -> tensor<9x4xf32>
+  // CHECK-NEXT: nn.embedding_grad %{{.*}}, %{{.*}} onto %{{.*}} : tensor<9x4xf32> : tensor<2x3x4xf32>, tensor<2x3xi32> -> tensor<9x4xf32>
+  %sum = nn.embedding_grad %dy, %ids onto %4 : tensor<9x4xf32> : tensor<2x3x4xf32>, tensor<2x3xi32> -> tensor<9x4xf32>
   // CHECK-NEXT: nn.layer_norm %{{.*}}, %{{.*}}, %{{.*}} {epsilon = 1.000000e-05 : f64} : tensor<6x4xf32>, tensor<4xf32> -> tensor<6xf32>
   %5, %mean, %rstd = nn.layer_norm %x, %g, %g {epsilon = 1.0e-5 : f64} : tensor<6x4xf32>, tensor<4xf32> -> tensor<6xf32>
   // CHECK-NEXT: nn.layer_norm_grad_input %{{.*}} : tensor<6x4xf32>, tensor<4xf32>, tensor<6xf32>
@@ -124,6 +126,13 @@ func.func @losses(%x: tensor<6x50xf32>, %t: tensor<6xi32>, %c: tensor<3xi64>) {
   // CHECK-NEXT: nn.cross_entropy_grad %{{.*}} {ignore_index = -1 : i64} : tensor<6xf32>, tensor<6x50xf32>, tensor<6xi32>
   %1 = nn.cross_entropy_grad %loss, %x, %t, %lse {ignore_index = -1 : i64}
       : tensor<6xf32>, tensor<6x50xf32>, tensor<6xi32>
+  // CHECK-NEXT: nn.cross_entropy_with_grad %{{.*}}, %{{.*}}, %{{.*}} {z_loss = 1.000000e-04 : f64} : tensor<6xf32>, tensor<6x50xf32>, tensor<6xi32>
+  %loss2, %lse2, %dx = nn.cross_entropy_with_grad %loss, %x, %t {z_loss = 0.0001 : f64} : tensor<6xf32>, tensor<6x50xf32>, tensor<6xi32>
+  // CHECK-NEXT: nn.accumulate %{{.*}}, %{{.*}} : tensor<6xf32>
+  %a = nn.accumulate %loss, %lse : tensor<6xf32>
+  %first = nn.constant dense<true> : tensor<i1>
+  // CHECK: nn.accumulate %{{.*}}, %{{.*}} first %{{.*}} : tensor<i1> : tensor<6xf32>
+  %b = nn.accumulate %a, %lse first %first : tensor<i1> : tensor<6xf32>
   // CHECK-NEXT: nn.dropout %{{.*}}, %{{.*}} {batch_rows = 6 : i64, rate = 1.000000e-01 : f64, stream = 3 : i64} : tensor<6x50xf32>, tensor<3xi64>
   %2 = nn.dropout %x, %c {rate = 0.1 : f64, batch_rows = 6 : i64, stream = 3 : i64} : tensor<6x50xf32>, tensor<3xi64>
   // CHECK-NEXT: nn.random normal %{{.*}} {offset = 0.000000e+00 : f64, scale = 2.000000e-02 : f64, stream = 7 : i64} : tensor<3xi64> -> tensor<8x8xf32>
