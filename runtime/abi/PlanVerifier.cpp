@@ -66,6 +66,7 @@ Status abi::verifyPlan(const uint8_t *data, size_t size_bytes) {
         "compile or copy it again",
         plan.content_hash(), actual));
 
+  TRAINC_RETURN_IF_ERROR(detail::verifyEffort(plan, size_bytes));
   TRAINC_RETURN_IF_ERROR(detail::verifyTables(plan));
   if (plan.variants()->size() == 0)
     return Status::file(

@@ -23,6 +23,9 @@ namespace trainc::abi::detail {
 /// `data`.
 Status verifyEncoding(std::span<const uint8_t> data);
 
+/// That proving and running the plan takes time in proportion to its bytes.
+Status verifyEffort(const Plan &plan, uint64_t size_bytes);
+
 /// Variables, inputs, loss terms, metrics, batch: everything said once.
 Status verifyTables(const Plan &plan);
 
@@ -61,15 +64,23 @@ uint64_t elementSize(ElementType type);
 std::optional<uint64_t> arraySize(ElementType type,
                                   const flatbuffers::Vector<uint64_t> &shape);
 
-/// Refuses empty and repeated names of one kind of thing.
+/// Longer names make the messages, and the time to find them, grow.
+inline constexpr uint32_t maximumNameBytes = 1024;
+
+/// Refuses empty, endless and repeated names of one kind of thing.
 class UniqueNames {
 public:
   UniqueNames(std::string_view where, std::string_view kind)
       : where_(where), kind_(kind) {}
   Status add(const flatbuffers::String *name) {
     if (text(name).empty())
-      return broken(
-          where_, "expected every {} to have a name, but one is empty", kind_);
+      return broken(where_,
+                    "expected every {} to have a name, but got an empty one",
+                    kind_);
+    if (name->size() > maximumNameBytes)
+      return broken(where_,
+                    "expected names of {}s of at most {} bytes, but got {}",
+                    kind_, maximumNameBytes, name->size());
     if (!seen_.insert(text(name)).second)
       return broken(where_, "expected unique names of {}s, but got '{}' twice",
                     kind_, text(name));

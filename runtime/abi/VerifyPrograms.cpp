@@ -9,7 +9,10 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/abi/VerifierDetail.h"
 
+#include <algorithm>
 #include <map>
+#include <numeric>
+#include <tuple>
 #include <vector>
 
 using namespace trainc;
@@ -242,17 +245,39 @@ private:
     return {};
   }
 
+  /// In order of offsets, a buffer overlaps an earlier one exactly when it
+  /// starts before the furthest end so far: of all for one that is written, of
+  /// those written for one that is read.
   Status verifyAliases(const Kernel &kernel) {
-    for (size_t i = 0; i != buffers_.size(); ++i)
-      for (size_t j = 0; j != buffers_.size(); ++j)
-        if (i != j &&
-            kernel.parameters()->Get(static_cast<uint32_t>(i))->access() !=
-                Access::Read &&
-            overlap(*buffers_[i], *buffers_[j]))
-          return broken(where(),
-                        "expected written buffer {} of kernel '{}' to overlap "
-                        "no other of the launch, but got an overlap with {}",
-                        i, text(kernel.name()), j);
+    order_.resize(buffers_.size());
+    std::iota(order_.begin(), order_.end(), 0);
+    std::sort(order_.begin(), order_.end(), [&](uint32_t a, uint32_t b) {
+      return std::tuple(buffers_[a]->arena(), buffers_[a]->offset_bytes(), a) <
+             std::tuple(buffers_[b]->arena(), buffers_[b]->offset_bytes(), b);
+    });
+    const auto end = [&](uint32_t i) {
+      return std::pair(buffers_[i]->arena(),
+                       buffers_[i]->offset_bytes() + buffers_[i]->size_bytes());
+    };
+    std::optional<uint32_t> furthest, furthest_written;
+    for (const uint32_t i : order_) {
+      const bool written =
+          kernel.parameters()->Get(i)->access() != Access::Read;
+      const std::optional<uint32_t> rival =
+          written ? furthest : furthest_written;
+      if (rival && overlap(*buffers_[i], *buffers_[*rival])) {
+        const bool named = written && rival != furthest_written;
+        return broken(where(),
+                      "expected written buffer {} of kernel '{}' to overlap "
+                      "no other of the launch, but got an overlap with {}",
+                      named ? i : *rival, text(kernel.name()),
+                      named ? *rival : i);
+      }
+      if (!furthest || end(i) > end(*furthest))
+        furthest = i;
+      if (written && (!furthest_written || end(i) > end(*furthest_written)))
+        furthest_written = i;
+    }
     return {};
   }
 
@@ -303,6 +328,7 @@ private:
   std::vector<bool> declared_;    // per variable
   std::vector<uint32_t> written_; // per variable: its buffer + 1; 0: not yet
   std::vector<const Buffer *> buffers_; // of the launch at hand
+  std::vector<uint32_t> order_;         // of its operands, by offset
   WrittenRanges ranges_;
 };
 

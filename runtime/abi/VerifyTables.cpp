@@ -52,6 +52,11 @@ Status verifyVariable(const Variable &variable, const VariableIndex &byName) {
   if (role == Role::Gradient && parameter.empty())
     return broken(where, "expected a gradient to name its parameter, but got "
                          "none");
+  if (parameter.size() > maximumNameBytes)
+    return broken(where,
+                  "expected a parameter's name of at most {} bytes, but "
+                  "got {}",
+                  maximumNameBytes, parameter.size());
   if (!parameter.empty()) {
     const auto found = byName.find(parameter);
     if (found == byName.end() || found->second->role() != Role::Parameter)

@@ -9,12 +9,14 @@
 #include <charconv>
 #include <filesystem>
 #include <fmt/format.h>
+#include <map>
 #include <nlohmann/json.hpp>
 
 namespace trainc {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
+// Keeps the order of the keys, so that a text comes back as it was.
+using Json = nlohmann::ordered_json;
 
 static constexpr std::string_view kModelFile = "model.safetensors";
 static constexpr std::string_view kOptimizerFile = "optimizer.safetensors";
@@ -33,8 +35,34 @@ static std::string inFolder(const std::string &folder, std::string_view name) {
 // state.json
 //===----------------------------------------------------------------------===//
 
-static std::string formatState(const TrainingState &state) {
-  nlohmann::ordered_json json;
+namespace {
+/// What state.json holds.
+struct SavedState {
+  TrainingState training;
+  /// StreamHash of the files beside it by name; none in those of before.
+  std::map<std::string, std::string, std::less<>> hashes;
+};
+} // namespace
+
+static std::string hashText(uint64_t hash) {
+  return fmt::format("{:016x}", hash);
+}
+
+/// Text of `json` with the hash of the text without it as last key.
+static std::string seal(Json json) {
+  const auto dump = [&] {
+    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  };
+  const std::string text = dump();
+  StreamHash hash;
+  hash.update(std::as_bytes(std::span(text)));
+  json["hash"] = hashText(hash.value());
+  return dump();
+}
+
+static std::string formatState(const SavedState &saved) {
+  const TrainingState &state = saved.training;
+  Json json;
   json["version"] = 1;
   json["step"] = state.step;
   json["tokens"] = state.tokens;
@@ -54,11 +82,13 @@ static std::string formatState(const TrainingState &state) {
       json["best_step"] = *state.best_step;
     json["evaluations_since_best"] = state.evaluations_since_best;
   }
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  json["files"] = saved.hashes;
+  return seal(std::move(json));
 }
 
-static Result<TrainingState> readState(const std::string &path) {
-  Result<std::string> text = readWholeFile(path);
+static Result<SavedState> readState(const std::string &path) {
+  constexpr uint64_t kMaxStateBytes = uint64_t(1) << 20;
+  Result<std::string> text = readWholeFile(path, kMaxStateBytes);
   if (!text.ok())
     return text.status();
   Json json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
@@ -70,7 +100,8 @@ static Result<TrainingState> readState(const std::string &path) {
   };
   if (!json.is_object())
     return damaged("{...}");
-  TrainingState state;
+  SavedState saved;
+  TrainingState &state = saved.training;
   auto version = json.find("version");
   if (version == json.end() || *version != 1)
     return damaged("version");
@@ -117,7 +148,21 @@ static Result<TrainingState> readState(const std::string &path) {
       state.best_step = best->get<uint64_t>();
     }
   }
-  return state;
+  if (auto files = json.find("files"); files != json.end()) {
+    if (!files->is_object())
+      return damaged("files");
+    for (const auto &[name, hash] : files->items()) {
+      if (!hash.is_string())
+        return damaged("files");
+      saved.hashes[name] = hash.get<std::string>();
+    }
+    // Of the same age.
+    Json unsealed = json;
+    unsealed.erase("hash");
+    if (seal(std::move(unsealed)) != *text)
+      return damaged("hash");
+  }
+  return saved;
 }
 
 //===----------------------------------------------------------------------===//
@@ -142,12 +187,16 @@ static Status writeFolder(const std::string &folder,
                           const TrainingTensors &tensors,
                           const TrainingState &state) {
   constexpr Placement kPlacement = Placement::NewFolder;
-  TRAINC_RETURN_IF_ERROR(writeTensors(inFolder(folder, kModelFile),
-                                      tensors.parameters, kPlacement));
-  TRAINC_RETURN_IF_ERROR(writeTensors(inFolder(folder, kOptimizerFile),
-                                      tensors.optimizer, kPlacement));
+  SavedState saved{state, {}};
+  for (auto [name, list] : {std::pair{kModelFile, &tensors.parameters},
+                            {kOptimizerFile, &tensors.optimizer}}) {
+    uint64_t hash = 0;
+    TRAINC_RETURN_IF_ERROR(
+        writeTensors(inFolder(folder, name), *list, kPlacement, &hash));
+    saved.hashes.emplace(name, hashText(hash));
+  }
   TRAINC_RETURN_IF_ERROR(writeWholeFile(inFolder(folder, kStateFile),
-                                        formatState(state), kPlacement));
+                                        formatState(saved), kPlacement));
   return syncFolder(folder);
 }
 
@@ -226,19 +275,45 @@ std::vector<uint64_t> listCheckpoints(const std::string &run) {
   return steps;
 }
 
+/// A safetensors file with the hash it was saved with.
+static Status checkFile(const std::string &folder, std::string_view name,
+                        const SavedState &saved) {
+  const std::string path = inFolder(folder, name);
+  if (Result<SafetensorsFile> file = SafetensorsFile::open(path); !file.ok())
+    return file.status();
+  const auto expected = saved.hashes.find(name);
+  if (expected == saved.hashes.end())
+    return {};
+  Result<uint64_t> hash = hashFile(path);
+  if (!hash.ok())
+    return hash.status();
+  if (hashText(*hash) == expected->second)
+    return {};
+  return Status::file(fmt::format(
+      "{}: expected content hash {} as it was saved, but got {}; the file was "
+      "altered since: use another checkpoint, or give it alone as weights",
+      path, expected->second, hashText(*hash)));
+}
+
 static Status checkWhole(const std::string &folder, uint64_t step) {
-  Result<TrainingState> state = readState(inFolder(folder, kStateFile));
-  if (!state.ok())
-    return state.status();
-  if (state->step != step)
-    return Status::file(fmt::format("{}: expected step {}, but got {}", folder,
-                                    step, state->step));
+  Result<SavedState> saved = readState(inFolder(folder, kStateFile));
+  if (!saved.ok())
+    return saved.status();
+  if (saved->training.step != step)
+    return Status::file(fmt::format(
+        "{}: expected step {}, but got {}; the folder was renamed or altered",
+        folder, step, saved->training.step));
   for (std::string_view name : {kModelFile, kOptimizerFile})
-    if (Result<SafetensorsFile> file =
-            SafetensorsFile::open(inFolder(folder, name));
-        !file.ok())
-      return file.status();
+    TRAINC_RETURN_IF_ERROR(checkFile(folder, name, *saved));
   return {};
+}
+
+Status checkSavedModel(const std::string &folder) {
+  std::error_code error;
+  if (!fs::exists(inFolder(folder, kStateFile), error))
+    return {};
+  Result<SavedState> saved = readState(inFolder(folder, kStateFile));
+  return saved.ok() ? checkFile(folder, kModelFile, *saved) : saved.status();
 }
 
 Result<std::optional<uint64_t>>
@@ -264,14 +339,14 @@ newestCheckpoint(const std::string &run, std::vector<std::string> &skipped) {
 Result<TrainingState> loadCheckpoint(const std::string &run, uint64_t step,
                                      const TrainingTensors &tensors) {
   std::string folder = checkpointFolder(run, step);
-  Result<TrainingState> state = readState(inFolder(folder, kStateFile));
-  if (!state.ok())
-    return state;
+  Result<SavedState> saved = readState(inFolder(folder, kStateFile));
+  if (!saved.ok())
+    return saved.status();
   TRAINC_RETURN_IF_ERROR(
       readTensors(inFolder(folder, kModelFile), tensors.parameters));
   TRAINC_RETURN_IF_ERROR(
       readTensors(inFolder(folder, kOptimizerFile), tensors.optimizer));
-  return state;
+  return saved->training;
 }
 
 Status pruneCheckpoints(const std::string &run, uint64_t newest, uint64_t keep,

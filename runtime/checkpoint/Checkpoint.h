@@ -5,8 +5,10 @@
 //
 //   RUN/checkpoint-<step>/model.safetensors       parameters (fp32 masters)
 //                         optimizer.safetensors   <parameter>.<state>
-//                         state.json              TrainingState
+//                         state.json              TrainingState, and hashes
+//                                                 of all three files
 //
+// Altered bytes are noticed: a checkpoint whose hashes do not agree is damaged.
 // Crash-safe: a checkpoint is built as RUN/.tmp-checkpoint-<step>, fsynced and
 // renamed; one that is there already is swapped with it in one step; it is
 // removed by renaming it away first. A folder named checkpoint-<step> is
@@ -58,9 +60,14 @@ Status saveCheckpoint(const std::string &run, const TrainingTensors &tensors,
 /// such folder.
 std::vector<uint64_t> listCheckpoints(const std::string &run);
 
-/// Step of the newest checkpoint whose three files are whole; damaged ones are
-/// passed over and named in `skipped`. None where there are no checkpoints;
-/// a file error where all are damaged.
+/// Proves that the model.safetensors in a checkpoint's folder is as it was
+/// saved; fine where there is nothing to prove it by.
+Status checkSavedModel(const std::string &folder);
+
+/// Step of the newest checkpoint whose three files are whole and as they were
+/// saved (all of them are read); damaged ones are passed over and named in
+/// `skipped`. None where there are no checkpoints; a file error where all are
+/// damaged.
 Result<std::optional<uint64_t>>
 newestCheckpoint(const std::string &run, std::vector<std::string> &skipped);
 

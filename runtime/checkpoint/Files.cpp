@@ -4,16 +4,19 @@
 
 #include "runtime/checkpoint/FileSystem.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 namespace trainc {
+
+/// What one call of the system moves.
+static constexpr size_t kGatherBytes = size_t(1) << 18;
 
 Status systemError(const std::string &path, std::string_view expected) {
   return Status::system(fmt::format("{}: expected to {}, but got: {}", path,
@@ -31,25 +34,28 @@ std::string parentFolder(const std::string &path) {
 // Reading
 //===----------------------------------------------------------------------===//
 
-MappedFile::MappedFile(MappedFile &&other) noexcept {
+FileReader::FileReader(FileReader &&other) noexcept {
   *this = std::move(other);
 }
 
-MappedFile &MappedFile::operator=(MappedFile &&other) noexcept {
+FileReader &FileReader::operator=(FileReader &&other) noexcept {
   std::swap(path_, other.path_);
-  std::swap(data_, other.data_);
+  std::swap(descriptor_, other.descriptor_);
   std::swap(size_bytes_, other.size_bytes_);
   return *this;
 }
 
-MappedFile::~MappedFile() {
-  if (data_)
-    munmap(const_cast<std::byte *>(data_), size_bytes_);
+FileReader::~FileReader() {
+  if (descriptor_ >= 0)
+    close(descriptor_);
 }
 
-Result<MappedFile> MappedFile::open(const std::string &path) {
-  int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) {
+Result<FileReader> FileReader::open(const std::string &path) {
+  FileReader file;
+  file.path_ = path;
+  // A pipe that nobody writes to must not stop the program.
+  file.descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file.descriptor_ < 0) {
     // A disk that cannot be read is no reason to look for another file.
     if (errno == EIO || errno == EMFILE || errno == ENFILE || errno == ENOMEM)
       return systemError(path, "open the file");
@@ -58,50 +64,67 @@ Result<MappedFile> MappedFile::open(const std::string &path) {
                     path, std::strerror(errno)));
   }
   struct stat info;
-  if (fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
-    close(descriptor);
+  if (fstat(file.descriptor_, &info) != 0 || !S_ISREG(info.st_mode))
     return Status::user(
         fmt::format("{}: expected a regular file, but got something else "
-                    "(a folder or a device)",
+                    "(a folder or a device); check the path",
                     path));
-  }
-  MappedFile file;
-  file.path_ = path;
-  if (info.st_size > 0) {
-    void *data = mmap(nullptr, static_cast<size_t>(info.st_size), PROT_READ,
-                      MAP_SHARED, descriptor, 0);
-    if (data == MAP_FAILED) {
-      Status status = systemError(path, "map the file");
-      close(descriptor);
-      return status;
-    }
-    file.data_ = static_cast<const std::byte *>(data);
-    file.size_bytes_ = static_cast<size_t>(info.st_size);
-  }
-  close(descriptor);
+  file.size_bytes_ = static_cast<uint64_t>(info.st_size);
   return file;
 }
 
-void MappedFile::release(std::span<const std::byte> part) const {
-  static const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-  uintptr_t begin = reinterpret_cast<uintptr_t>(part.data()) / page * page;
-  uintptr_t end = reinterpret_cast<uintptr_t>(part.data()) + part.size();
-  if (!part.empty())
-    madvise(reinterpret_cast<void *>(begin), end - begin, MADV_DONTNEED);
+Status FileReader::read(uint64_t offset_bytes, std::span<std::byte> out) const {
+  const uint64_t end_bytes = offset_bytes + out.size();
+  while (!out.empty()) {
+    const ssize_t count = pread(descriptor_, out.data(), out.size(),
+                                static_cast<off_t>(end_bytes - out.size()));
+    if (count > 0)
+      out = out.subspan(static_cast<size_t>(count));
+    else if (count == 0)
+      return Status::file(fmt::format(
+          "{}: expected at least {} bytes as when it was opened, but got {}; "
+          "the file became shorter while in use: restore it",
+          path_, end_bytes, end_bytes - out.size()));
+    else if (errno != EINTR)
+      return systemError(path_, "read the file");
+  }
+  return {};
 }
 
-Result<std::string> readWholeFile(const std::string &path) {
-  Result<MappedFile> file = MappedFile::open(path);
+Result<std::string> readWholeFile(const std::string &path,
+                                  uint64_t limit_bytes) {
+  Result<FileReader> file = FileReader::open(path);
   if (!file.ok())
     return file.status();
-  return std::string(file->text());
+  if (file->sizeBytes() > limit_bytes)
+    return Status::file(fmt::format(
+        "{}: expected a file of at most {} bytes, but got {}; it is of another "
+        "kind",
+        path, limit_bytes, file->sizeBytes()));
+  std::string text(file->sizeBytes(), '\0');
+  TRAINC_RETURN_IF_ERROR(
+      file->read(0, std::as_writable_bytes(std::span(text))));
+  return text;
+}
+
+Result<uint64_t> hashFile(const std::string &path) {
+  Result<FileReader> file = FileReader::open(path);
+  if (!file.ok())
+    return file.status();
+  StreamHash hash;
+  std::vector<std::byte> buffer(kGatherBytes);
+  for (uint64_t begin = 0; begin < file->sizeBytes(); begin += buffer.size()) {
+    const std::span<std::byte> piece = std::span(buffer).first(
+        std::min<uint64_t>(buffer.size(), file->sizeBytes() - begin));
+    TRAINC_RETURN_IF_ERROR(file->read(begin, piece));
+    hash.update(piece);
+  }
+  return hash.value();
 }
 
 //===----------------------------------------------------------------------===//
 // Writing
 //===----------------------------------------------------------------------===//
-
-static constexpr size_t kGatherBytes = size_t(1) << 18;
 
 FileWriter::FileWriter(FileWriter &&other) noexcept {
   *this = std::move(other);
@@ -112,6 +135,7 @@ FileWriter &FileWriter::operator=(FileWriter &&other) noexcept {
   std::swap(temporary_path_, other.temporary_path_);
   std::swap(descriptor_, other.descriptor_);
   std::swap(pending_, other.pending_);
+  std::swap(hash_, other.hash_);
   return *this;
 }
 
@@ -166,6 +190,7 @@ Status FileWriter::flush() {
 }
 
 Status FileWriter::write(std::span<const std::byte> bytes) {
+  hash_.update(bytes);
   if (bytes.size() >= kGatherBytes) {
     TRAINC_RETURN_IF_ERROR(flush());
     return writeFully(descriptor_, bytes, path_);

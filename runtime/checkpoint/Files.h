@@ -1,15 +1,16 @@
 //===- Files.h - whole files or none -----------------------------*- C++
 //-*-===//
 //
-// Decides how files are read (mapped, read-only) and written: under a temporary
-// name in the same folder, fsynced, renamed, and the folder fsynced, so that a
-// crash at any instant leaves either the old file or the whole new one.
+// Decides how files are read (never mapped) and written: under a temporary name
+// in the same folder, fsynced, renamed, and the folder fsynced, so that a crash
+// at any instant leaves either the old file or the whole new one.
 //
 //===----------------------------------------------------------------------===//
 #ifndef TRAINC_RUNTIME_CHECKPOINT_FILES_H
 #define TRAINC_RUNTIME_CHECKPOINT_FILES_H
 
 #include "runtime/core/Status.h"
+#include "runtime/core/StreamHash.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -20,31 +21,30 @@
 
 namespace trainc {
 
-/// A whole regular file mapped read-only; unmapped with the object.
-class MappedFile {
+/// A regular file open for reading. Nothing is mapped: of a file that became
+/// shorter while in use, a read is an error and not a signal.
+class FileReader {
 public:
-  MappedFile() = default;
-  MappedFile(MappedFile &&other) noexcept;
-  MappedFile &operator=(MappedFile &&other) noexcept;
-  ~MappedFile();
+  FileReader() = default;
+  FileReader(FileReader &&other) noexcept;
+  FileReader &operator=(FileReader &&other) noexcept;
+  ~FileReader();
 
-  /// Maps `path`. A missing file or a folder is a user error.
-  static Result<MappedFile> open(const std::string &path);
+  /// A missing file or a folder is a user error.
+  static Result<FileReader> open(const std::string &path);
 
-  std::span<const std::byte> bytes() const { return {data_, size_bytes_}; }
-  std::string_view text() const {
-    return {reinterpret_cast<const char *>(data_), size_bytes_};
-  }
+  /// Fills all of `out` from `offset_bytes` on. File error where the file ends
+  /// before. May be called from several threads.
+  Status read(uint64_t offset_bytes, std::span<std::byte> out) const;
+
+  /// When it was opened.
+  uint64_t sizeBytes() const { return size_bytes_; }
   const std::string &path() const { return path_; }
-
-  /// Gives the memory behind `part` of bytes() back; it is read from the file
-  /// again when touched. Keeps the peak of a pass over a large file low.
-  void release(std::span<const std::byte> part) const;
 
 private:
   std::string path_;
-  const std::byte *data_ = nullptr;
-  size_t size_bytes_ = 0;
+  int descriptor_ = -1;
+  uint64_t size_bytes_ = 0;
 };
 
 /// How a file that is being written is kept apart from a finished one.
@@ -72,6 +72,8 @@ public:
   Status write(std::string_view text);
   /// fsync; for Replace also rename to the final name, fsync of the folder.
   Status commit();
+  /// Of all bytes written so far.
+  uint64_t hash() const { return hash_.value(); }
 
 private:
   Status flush();
@@ -81,14 +83,20 @@ private:
   std::string temporary_path_;
   int descriptor_ = -1;
   std::vector<std::byte> pending_;
+  StreamHash hash_;
 };
 
 /// Replaces `path` by `text` as a whole.
 Status writeWholeFile(const std::string &path, std::string_view text,
                       Placement placement = Placement::Replace);
 
-/// The text of a file (user error if it cannot be opened).
-Result<std::string> readWholeFile(const std::string &path);
+/// The text of a file (user error if it cannot be opened). A file error where
+/// it has more than `limit_bytes`: what it is read for is never that long.
+Result<std::string> readWholeFile(const std::string &path,
+                                  uint64_t limit_bytes = UINT64_MAX);
+
+/// StreamHash of a whole file.
+Result<uint64_t> hashFile(const std::string &path);
 
 /// Makes renames and new names in `folder` durable.
 Status syncFolder(const std::string &folder);

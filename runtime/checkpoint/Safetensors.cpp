@@ -2,6 +2,8 @@
 
 #include "runtime/checkpoint/Safetensors.h"
 
+#include "runtime/checkpoint/SafetensorsHeader.h"
+
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
@@ -74,132 +76,65 @@ std::optional<uint64_t> tensorSizeBytes(TensorType type,
 // Reading
 //===----------------------------------------------------------------------===//
 
+static Status damaged(const std::string &path, std::string_view what) {
+  return Status::file(
+      fmt::format("{}: damaged safetensors file: {}", path, what));
+}
+
 Result<SafetensorsFile> SafetensorsFile::open(const std::string &path) {
-  Result<MappedFile> mapped = MappedFile::open(path);
-  if (!mapped.ok())
-    return mapped.status();
-  std::span<const std::byte> bytes = mapped->bytes();
-  if (bytes.size() < 8)
+  Result<FileReader> opened = FileReader::open(path);
+  if (!opened.ok())
+    return opened.status();
+  SafetensorsFile file;
+  file.file_ = std::move(*opened);
+  const uint64_t size_bytes = file.file_.sizeBytes();
+  std::array<std::byte, 8> prefix;
+  if (size_bytes < prefix.size())
     return Status::file(fmt::format(
         "{}: expected a safetensors file of at least 8 bytes, but got {} "
         "bytes; the file is cut off or of another kind",
-        path, bytes.size()));
+        path, size_bytes));
+  TRAINC_RETURN_IF_ERROR(file.file_.read(0, prefix));
   uint64_t header_bytes = 0;
-  for (int i = 7; i >= 0; --i)
-    header_bytes = header_bytes << 8 | std::to_integer<uint64_t>(bytes[i]);
-  if (header_bytes > kMaxHeaderBytes || header_bytes > bytes.size() - 8)
+  for (size_t i = prefix.size(); i-- != 0;)
+    header_bytes = header_bytes << 8 | std::to_integer<uint64_t>(prefix[i]);
+  const uint64_t largest_bytes =
+      std::min<uint64_t>(kMaxHeaderBytes, size_bytes - prefix.size());
+  if (header_bytes > largest_bytes)
     return Status::file(fmt::format(
         "{}: expected a safetensors header of at most {} bytes, but got a size "
         "of {}; the file is cut off or of another kind",
-        path, std::min<uint64_t>(kMaxHeaderBytes, bytes.size() - 8),
-        header_bytes));
-
-  SafetensorsFile file;
-  file.file_ = std::move(*mapped);
-  file.data_start_bytes_ = 8 + header_bytes;
-  TRAINC_RETURN_IF_ERROR(
-      file.parseHeader(file.file_.text().substr(8, header_bytes),
-                       bytes.size() - 8 - header_bytes));
+        path, largest_bytes, header_bytes));
+  std::string header(header_bytes, '\0');
+  TRAINC_RETURN_IF_ERROR(file.file_.read(
+      prefix.size(), std::as_writable_bytes(std::span(header))));
+  if (std::string problem = parseSafetensorsHeader(header, file.tensors_);
+      !problem.empty())
+    return damaged(path, problem);
+  file.data_start_bytes_ = prefix.size() + header_bytes;
+  TRAINC_RETURN_IF_ERROR(file.layOut(size_bytes - file.data_start_bytes_));
   return file;
 }
 
-/// Fills `tensor` from its JSON entry, or says what is wrong with it.
-static std::string parseTensor(const Json &entry, TensorInfo &tensor) {
-  if (!entry.is_object())
-    return "expected an object";
-  auto dtype = entry.find("dtype");
-  auto shape = entry.find("shape");
-  auto offsets = entry.find("data_offsets");
-  if (dtype == entry.end() || !dtype->is_string())
-    return "expected a text 'dtype'";
-  std::optional<TensorType> type =
-      parseTensorType(dtype->get_ref<const std::string &>());
-  if (!type)
-    return fmt::format("expected a known dtype, but got '{}'",
-                       dtype->get_ref<const std::string &>());
-  tensor.type = *type;
-  if (shape == entry.end() || !shape->is_array())
-    return "expected an array 'shape'";
-  for (const Json &dimension : *shape) {
-    if (!dimension.is_number_unsigned())
-      return "expected 'shape' to hold whole numbers from 0";
-    tensor.shape.push_back(dimension.get<uint64_t>());
-  }
-  if (offsets == entry.end() || !offsets->is_array() || offsets->size() != 2 ||
-      !(*offsets)[0].is_number_unsigned() ||
-      !(*offsets)[1].is_number_unsigned())
-    return "expected 'data_offsets' to be two whole numbers from 0";
-  uint64_t begin = (*offsets)[0].get<uint64_t>();
-  uint64_t end = (*offsets)[1].get<uint64_t>();
-  if (end < begin)
-    return fmt::format("expected data_offsets in order, but got [{}, {}]",
-                       begin, end);
-  tensor.offset_bytes = begin;
-  tensor.size_bytes = end - begin;
-  std::optional<uint64_t> size = tensorSizeBytes(tensor.type, tensor.shape);
-  if (!size || *size != tensor.size_bytes)
-    return fmt::format("expected {} bytes for {} {}, but got {} bytes",
-                       size ? std::to_string(*size)
-                            : "an addressable number of",
-                       tensorTypeName(tensor.type), formatShape(tensor.shape),
-                       tensor.size_bytes);
-  return {};
-}
-
-Status SafetensorsFile::parseHeader(std::string_view header,
-                                    uint64_t data_bytes) {
-  auto damaged = [&](std::string_view what) {
-    return Status::file(
-        fmt::format("{}: damaged safetensors file: {}", path(), what));
-  };
-  // The parser keeps the last of two equal keys; two tensors of one name would
-  // hide each other, so names are watched while parsing.
-  std::unordered_set<std::string> names;
-  std::string duplicate;
-  auto watch = [&](int depth, Json::parse_event_t event, Json &parsed) {
-    if (event == Json::parse_event_t::key && depth == 1 &&
-        !names.insert(parsed.get_ref<const std::string &>()).second)
-      duplicate = parsed.get_ref<const std::string &>();
-    return true;
-  };
-  Json json = Json::parse(header.begin(), header.end(), watch,
-                          /*allow_exceptions=*/false);
-  if (!json.is_object())
-    return damaged("expected a JSON object as header, but got something else");
-  if (!duplicate.empty())
-    return damaged(fmt::format(
-        "expected tensor names to be unique, but got '{}' twice", duplicate));
-
-  for (const auto &[name, entry] : json.items()) {
-    if (name == "__metadata__") {
-      if (!entry.is_object())
-        return damaged("expected '__metadata__' to be an object");
-      for (const auto &[key, value] : entry.items()) {
-        if (!value.is_string())
-          return damaged(
-              fmt::format("expected metadata '{}' to be a text", key));
-        metadata_[key] = value.get<std::string>();
-      }
-      continue;
-    }
-    TensorInfo tensor;
-    tensor.name = name;
-    std::string problem = parseTensor(entry, tensor);
-    if (!problem.empty())
-      return damaged(fmt::format("tensor '{}': {}", name, problem));
-    tensors_.push_back(std::move(tensor));
-  }
-
+Status SafetensorsFile::layOut(uint64_t data_bytes) {
   std::sort(tensors_.begin(), tensors_.end(),
             [](const TensorInfo &a, const TensorInfo &b) {
               return std::pair(a.offset_bytes, a.size_bytes) <
                      std::pair(b.offset_bytes, b.size_bytes);
             });
+  // Two tensors of one name would hide each other.
+  for (size_t i = 0; i < tensors_.size(); ++i)
+    if (!index_.emplace(tensors_[i].name, i).second)
+      return damaged(
+          path(),
+          fmt::format("expected tensor names to be unique, but got '{}' twice",
+                      tensors_[i].name));
   // Neither gaps nor overlaps: together the tensors are exactly the data.
   uint64_t end = 0;
   for (const TensorInfo &tensor : tensors_) {
     if (tensor.offset_bytes != end)
-      return damaged(fmt::format("tensor '{}': expected its data at byte {}, "
+      return damaged(path(),
+                     fmt::format("tensor '{}': expected its data at byte {}, "
                                  "but got byte {} ({})",
                                  tensor.name, end, tensor.offset_bytes,
                                  tensor.offset_bytes < end
@@ -207,16 +142,16 @@ Status SafetensorsFile::parseHeader(std::string_view header,
                                      : "bytes before it belong to no tensor"));
     end += tensor.size_bytes;
     if (end > data_bytes)
-      return damaged(fmt::format(
-          "tensor '{}': expected its data to end within the file's {} bytes of "
-          "data, but got an end at byte {}; the file is cut off",
-          tensor.name, data_bytes, end));
+      return damaged(
+          path(),
+          fmt::format(
+              "tensor '{}': expected its data to end within the file's {} "
+              "bytes of data, but got an end at byte {}; the file is cut off",
+              tensor.name, data_bytes, end));
   }
   if (end != data_bytes)
-    return damaged(
-        fmt::format("expected {} bytes of data, but got {}", end, data_bytes));
-  for (size_t i = 0; i < tensors_.size(); ++i)
-    index_[tensors_[i].name] = i;
+    return damaged(path(), fmt::format("expected {} bytes of data, but got {}",
+                                       end, data_bytes));
   return {};
 }
 

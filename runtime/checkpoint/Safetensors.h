@@ -4,7 +4,8 @@
 // Decides how safetensors files are read and written: eight bytes of header
 // size (little endian), a JSON header, then the tensors' bytes. The reader
 // trusts nothing: every offset, size, type and shape is checked before a byte
-// of data is handed out. The writer streams: it never holds more than the
+// of data is read, and its memory is in proportion to the header. The writer
+// streams: it never holds more than the
 // header and a small buffer.
 //
 // Format: https://github.com/huggingface/safetensors
@@ -65,7 +66,7 @@ struct TensorInfo {
   uint64_t size_bytes = 0;
 };
 
-/// A mapped, fully checked safetensors file.
+/// An open, fully checked safetensors file.
 class SafetensorsFile {
 public:
   /// Largest header that is read, as in the reference implementation.
@@ -79,26 +80,23 @@ public:
   const std::vector<TensorInfo> &tensors() const { return tensors_; }
   /// The tensor of that name, or null.
   const TensorInfo *find(const std::string &name) const;
-  /// Its bytes; valid as long as the file object.
-  std::span<const std::byte> data(const TensorInfo &tensor) const {
-    return file_.bytes().subspan(data_start_bytes_ + tensor.offset_bytes,
-                                 tensor.size_bytes);
-  }
-  /// See MappedFile::release.
-  void release(std::span<const std::byte> part) const { file_.release(part); }
-  const std::unordered_map<std::string, std::string> &metadata() const {
-    return metadata_;
+  /// Fills all of `out` with the tensor's bytes from `offset_bytes` on, which
+  /// must lie within it. File error where the file became shorter meanwhile.
+  Status read(const TensorInfo &tensor, uint64_t offset_bytes,
+              std::span<std::byte> out) const {
+    return file_.read(data_start_bytes_ + tensor.offset_bytes + offset_bytes,
+                      out);
   }
   const std::string &path() const { return file_.path(); }
 
 private:
-  Status parseHeader(std::string_view header, uint64_t data_bytes);
+  /// Orders tensors_ and proves that together they are exactly the data.
+  Status layOut(uint64_t data_bytes);
 
-  MappedFile file_;
+  FileReader file_;
   uint64_t data_start_bytes_ = 0;
   std::vector<TensorInfo> tensors_;
   std::unordered_map<std::string, size_t> index_;
-  std::unordered_map<std::string, std::string> metadata_;
 };
 
 /// Name, type and shape of a tensor to be written.
@@ -122,6 +120,8 @@ public:
   Status write(std::span<const std::byte> bytes);
   /// Checks that exactly the declared bytes came, then puts the file in place.
   Status finish();
+  /// StreamHash of the whole file, to be asked after finish().
+  uint64_t hash() const { return file_.hash(); }
 
 private:
   FileWriter file_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <fmt/format.h>
 #include <unordered_set>
@@ -11,7 +12,8 @@
 namespace trainc {
 
 Status writeTensors(const std::string &path,
-                    std::span<const NamedTensor> tensors, Placement placement) {
+                    std::span<const NamedTensor> tensors, Placement placement,
+                    uint64_t *hash) {
   std::vector<TensorSpec> specs;
   for (const NamedTensor &tensor : tensors)
     specs.push_back({tensor.name, tensor.type, tensor.shape});
@@ -21,7 +23,10 @@ Status writeTensors(const std::string &path,
     return writer.status();
   for (const NamedTensor &tensor : tensors)
     TRAINC_RETURN_IF_ERROR(writer->write(tensor.data));
-  return writer->finish();
+  TRAINC_RETURN_IF_ERROR(writer->finish());
+  if (hash)
+    *hash = writer->hash();
+  return {};
 }
 
 //===----------------------------------------------------------------------===//
@@ -73,11 +78,6 @@ static bool canConvert(TensorType from, TensorType to) {
 
 static void convert(TensorType from_type, std::span<const std::byte> from,
                     TensorType to_type, std::span<std::byte> to) {
-  if (from_type == to_type) {
-    if (!from.empty())
-      std::memcpy(to.data(), from.data(), from.size());
-    return;
-  }
   size_t from_size = tensorTypeSizeBytes(from_type);
   size_t count = from.size() / from_size;
   for (size_t i = 0; i < count; ++i) {
@@ -91,22 +91,53 @@ static void convert(TensorType from_type, std::span<const std::byte> from,
   }
 }
 
-/// Piece by piece: otherwise the pages of the file, of a large tensor as much
-/// as of all, would count as memory of the process beside the tensor itself.
-static void readInPieces(const SafetensorsFile &file, const TensorInfo &info,
-                         const NamedTensor &tensor) {
+/// Index of the first value of an F32 or F64 tensor that is NaN or infinite.
+template <typename T>
+static std::optional<size_t> findNotFinite(std::span<const std::byte> bytes) {
+  const size_t count = bytes.size() / sizeof(T);
+  for (size_t i = 0; i < count; ++i)
+    if (!std::isfinite(load<T>(bytes.data() + i * sizeof(T))))
+      return i;
+  return std::nullopt;
+}
+
+static Status checkFinite(const SafetensorsFile &file, const TensorInfo &info,
+                          const NamedTensor &tensor) {
+  const bool narrow = tensor.type == TensorType::F32;
+  if (!narrow && tensor.type != TensorType::F64)
+    return {};
+  const std::optional<size_t> bad = narrow ? findNotFinite<float>(tensor.data)
+                                           : findNotFinite<double>(tensor.data);
+  if (!bad)
+    return {};
+  const std::byte *at =
+      tensor.data.data() + *bad * tensorTypeSizeBytes(tensor.type);
+  return Status::user(fmt::format(
+      "{}: tensor '{}': expected finite numbers, but got {} at element {}; the "
+      "run that wrote it may have diverged: use weights from before",
+      file.path(), info.name, narrow ? load<float>(at) : load<double>(at),
+      *bad));
+}
+
+/// Piece by piece: of a large tensor of another type than the file's there is
+/// never a whole copy beside the tensor itself.
+static Status readInPieces(const SafetensorsFile &file, const TensorInfo &info,
+                           const NamedTensor &tensor) {
+  if (info.type == tensor.type)
+    return file.read(info, 0, tensor.data);
   constexpr size_t kPieceElements = size_t(1) << 18;
   const size_t from_size = tensorTypeSizeBytes(info.type);
   const size_t to_size = tensorTypeSizeBytes(tensor.type);
-  const std::span<const std::byte> from = file.data(info);
-  const size_t count = from.size() / from_size;
+  const size_t count = info.size_bytes / from_size;
+  std::vector<std::byte> piece(std::min(kPieceElements, count) * from_size);
   for (size_t begin = 0; begin < count; begin += kPieceElements) {
     const size_t elements = std::min(kPieceElements, count - begin);
-    const auto piece = from.subspan(begin * from_size, elements * from_size);
+    piece.resize(elements * from_size);
+    TRAINC_RETURN_IF_ERROR(file.read(info, begin * from_size, piece));
     convert(info.type, piece, tensor.type,
             tensor.data.subspan(begin * to_size, elements * to_size));
-    file.release(piece);
   }
+  return {};
 }
 
 //===----------------------------------------------------------------------===//
@@ -151,8 +182,10 @@ Status readTensors(const SafetensorsFile &file,
           formatShape(info->shape)));
     if (!canConvert(info->type, tensor.type))
       return Status::user(fmt::format(
-          "{}: tensor '{}': expected type {}, but got {}", file.path(),
-          info->name, tensorTypeName(tensor.type), tensorTypeName(info->type)));
+          "{}: tensor '{}': expected type {}, but got {}; the file must "
+          "belong to the plan's model",
+          file.path(), info->name, tensorTypeName(tensor.type),
+          tensorTypeName(info->type)));
     sources.push_back(info);
     used.insert(info);
   }
@@ -162,8 +195,11 @@ Status readTensors(const SafetensorsFile &file,
           "{}: expected only tensors of the plan's model, but got '{}' of "
           "shape {}; remove it or use the matching plan",
           file.path(), info.name, formatShape(info.shape)));
-  for (size_t i = 0; i < tensors.size(); ++i)
-    readInPieces(file, *sources[i], tensors[i]);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    TRAINC_RETURN_IF_ERROR(readInPieces(file, *sources[i], tensors[i]));
+    if (rules.finite)
+      TRAINC_RETURN_IF_ERROR(checkFinite(file, *sources[i], tensors[i]));
+  }
   return {};
 }
 

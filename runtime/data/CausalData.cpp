@@ -69,7 +69,8 @@ Status CausalData::fill(uint64_t step, uint32_t micro_batch,
                   targets ? static_cast<int32_t>(options_.ignore_index) : 0);
         continue;
       }
-      files_.read(windowStart(example) + (targets ? 1 : 0), out);
+      TRAINC_RETURN_IF_ERROR(
+          files_.read(windowStart(example) + (targets ? 1 : 0), out));
     }
   }
   return {};

@@ -3,17 +3,10 @@
 #include "runtime/data/TokenFiles.h"
 
 #include <algorithm>
-#include <cstring>
+#include <array>
 #include <fmt/format.h>
 
 namespace trainc {
-
-template <typename T> static T loadAt(const std::byte *data, uint64_t index) {
-  T value;
-  // Tensors of a file need not be aligned.
-  std::memcpy(&value, data + index * sizeof(T), sizeof(T));
-  return value;
-}
 
 Result<TokenFiles> TokenFiles::open(std::span<const std::string> paths) {
   TokenFiles files;
@@ -33,9 +26,9 @@ Result<TokenFiles> TokenFiles::open(std::span<const std::string> paths) {
           "{}: expected 'tokens' of type U16 or U32 and one dimension, but got "
           "{} {}",
           path, tensorTypeName(tokens->type), formatShape(tokens->shape)));
-    const std::byte *data = file->data(*tokens).data();
-    Part part{std::move(*file), data, files.size_, tokens->shape[0],
-              tokens->type == TensorType::U32};
+    const uint64_t count = tokens->shape[0];
+    const bool wide = tokens->type == TensorType::U32;
+    Part part{std::move(*file), files.size_, count, wide};
     files.size_ += part.count;
     files.parts_.push_back(std::move(part));
   }
@@ -49,60 +42,59 @@ const TokenFiles::Part &TokenFiles::partAt(uint64_t position) const {
   return *std::prev(after);
 }
 
-void TokenFiles::read(uint64_t begin, std::span<int32_t> out) const {
+Status TokenFiles::read(const Part &part, uint64_t first,
+                        std::span<int32_t> out) {
+  const TensorInfo &tokens = *part.file.find("tokens");
+  if (part.wide)
+    return part.file.read(tokens, first * sizeof(uint32_t),
+                          std::as_writable_bytes(out));
+  std::array<uint16_t, 4096> narrow;
+  while (!out.empty()) {
+    const size_t count = std::min(out.size(), narrow.size());
+    const std::span<uint16_t> piece = std::span(narrow).first(count);
+    TRAINC_RETURN_IF_ERROR(part.file.read(tokens, first * sizeof(uint16_t),
+                                          std::as_writable_bytes(piece)));
+    std::copy(piece.begin(), piece.end(), out.begin());
+    out = out.subspan(count);
+    first += count;
+  }
+  return {};
+}
+
+Status TokenFiles::read(uint64_t begin, std::span<int32_t> out) const {
   while (!out.empty()) {
     const Part &part = partAt(begin);
-    uint64_t first = begin - part.begin;
-    size_t count = std::min<uint64_t>(out.size(), part.count - first);
-    for (size_t i = 0; i < count; ++i)
-      out[i] =
-          part.wide
-              ? static_cast<int32_t>(loadAt<uint32_t>(part.data, first + i))
-              : loadAt<uint16_t>(part.data, first + i);
-    // Otherwise the pages of all data read so far would count as memory of the
-    // process, whose size is predicted.
-    const size_t size = part.wide ? 4 : 2;
-    part.file.release({part.data + first * size, count * size});
+    const uint64_t first = begin - part.begin;
+    const size_t count = std::min<uint64_t>(out.size(), part.count - first);
+    TRAINC_RETURN_IF_ERROR(read(part, first, out.first(count)));
     out = out.subspan(count);
     begin += count;
   }
-}
-
-/// Index of the first of `count` tokens that is not below `limit`, or count.
-template <typename T>
-static uint64_t findAbove(const std::byte *data, uint64_t count,
-                          uint64_t limit) {
-  // The largest first: that loop vectorizes.
-  T largest = 0;
-  for (uint64_t i = 0; i < count; ++i)
-    largest = std::max(largest, loadAt<T>(data, i));
-  if (count == 0 || largest < limit)
-    return count;
-  uint64_t i = 0;
-  while (loadAt<T>(data, i) < limit)
-    ++i;
-  return i;
+  return {};
 }
 
 Status TokenFiles::checkBelow(uint64_t limit) const {
-  constexpr uint64_t kChunk = uint64_t(1) << 20;
-  for (const Part &part : parts_) {
-    size_t size = part.wide ? 4 : 2;
+  constexpr uint64_t kChunk = uint64_t(1) << 18;
+  std::vector<int32_t> ids;
+  for (const Part &part : parts_)
     for (uint64_t begin = 0; begin < part.count; begin += kChunk) {
-      uint64_t count = std::min(kChunk, part.count - begin);
-      const std::byte *data = part.data + begin * size;
-      uint64_t bad = part.wide ? findAbove<uint32_t>(data, count, limit)
-                               : findAbove<uint16_t>(data, count, limit);
-      if (bad != count)
-        return Status::user(fmt::format(
-            "{}: token {}: expected an id below {} (the plan's vocabulary), "
-            "but got {}; tokenize with the plan's tokenizer",
-            part.file.path(), begin + bad, limit,
-            part.wide ? loadAt<uint32_t>(data, bad)
-                      : loadAt<uint16_t>(data, bad)));
-      part.file.release({data, count * size});
+      ids.resize(std::min(kChunk, part.count - begin));
+      TRAINC_RETURN_IF_ERROR(read(part, begin, ids));
+      // The largest first: that loop vectorizes.
+      uint32_t largest = 0;
+      for (const int32_t id : ids)
+        largest = std::max(largest, static_cast<uint32_t>(id));
+      if (largest < limit)
+        continue;
+      const auto bad = std::find_if(ids.begin(), ids.end(), [&](int32_t id) {
+        return static_cast<uint32_t>(id) >= limit;
+      });
+      return Status::user(fmt::format(
+          "{}: token {}: expected an id below {} (the plan's vocabulary), "
+          "but got {}; tokenize with the plan's tokenizer",
+          part.file.path(), begin + static_cast<uint64_t>(bad - ids.begin()),
+          limit, static_cast<uint32_t>(*bad)));
     }
-  }
   return {};
 }
 

@@ -3,7 +3,7 @@
 //
 // Decides what a token file is: a safetensors file with a 1-D tensor `tokens`
 // of type U16 or U32. Several files act as one: their tokens follow each other
-// in the order given. Files stay mapped; nothing is copied but what is read.
+// in the order given. Files stay open; nothing is read but what is asked for.
 //
 //===----------------------------------------------------------------------===//
 #ifndef TRAINC_RUNTIME_DATA_TOKENFILES_H
@@ -26,8 +26,10 @@ public:
   /// Number of tokens in all files.
   uint64_t size() const { return size_; }
 
-  /// Copies tokens begin .. begin + out.size(), which must lie within size().
-  void read(uint64_t begin, std::span<int32_t> out) const;
+  /// Reads tokens begin .. begin + out.size(), which must lie within size().
+  /// File error where a file became shorter since it was opened. Allocates
+  /// nothing.
+  Status read(uint64_t begin, std::span<int32_t> out) const;
 
   /// User error naming file, position and id of the first token not below
   /// `limit`. Reads everything once.
@@ -39,11 +41,11 @@ public:
 private:
   struct Part {
     SafetensorsFile file;
-    const std::byte *data; ///< of the tensor `tokens`, maybe unaligned
-    uint64_t begin;        ///< position of its first token in the stream
+    uint64_t begin; ///< position of its first token in the stream
     uint64_t count;
     bool wide; ///< U32 rather than U16
   };
+  static Status read(const Part &part, uint64_t first, std::span<int32_t> out);
   /// The part that holds `position`.
   const Part &partAt(uint64_t position) const;
 

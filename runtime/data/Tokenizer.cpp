@@ -153,7 +153,8 @@ Result<std::string> Tokenizer::train(std::span<const std::string_view> texts,
 Result<Tokenizer> Tokenizer::open(const std::string &model) {
   if (model == "bytes")
     return Tokenizer(nullptr);
-  Result<std::string> serialized = readWholeFile(model);
+  constexpr uint64_t kMaxModelBytes = uint64_t(1) << 28;
+  Result<std::string> serialized = readWholeFile(model, kMaxModelBytes);
   if (!serialized.ok())
     return serialized.status();
   Result<Tokenizer> tokenizer = fromSerialized(*serialized);

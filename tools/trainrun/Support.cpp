@@ -133,10 +133,13 @@ Status loadWeights(Session &session, const std::string &path) {
             "got a folder without",
             path));
       file = checkpointFolder(path, **step) + "/model.safetensors";
+    } else {
+      TRAINC_RETURN_IF_ERROR(checkSavedModel(path));
     }
   }
-  return readTensors(file, trainingTensors(session).parameters,
-                     weightRules(session.plan()));
+  WeightRules rules = weightRules(session.plan());
+  rules.finite = true;
+  return readTensors(file, trainingTensors(session).parameters, rules);
 }
 
 //===----------------------------------------------------------------------===//

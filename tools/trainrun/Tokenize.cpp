@@ -26,18 +26,21 @@ static std::string modelPath(const std::string &output) {
   return stem + ".model";
 }
 
-static Result<std::string> trainModel(const TokenizeOptions &options,
-                                      std::span<const MappedFile> files) {
-  std::vector<std::string_view> texts;
-  for (const MappedFile &file : files) {
-    texts.push_back(file.text());
-    if (size_t bad = findInvalidUtf8(file.text()); bad != file.text().size())
+static Result<std::string> trainModel(const TokenizeOptions &options) {
+  std::vector<std::string> texts;
+  for (const std::string &path : options.texts) {
+    Result<std::string> text = readWholeFile(path);
+    if (!text.ok())
+      return text.status();
+    if (size_t bad = findInvalidUtf8(*text); bad != text->size())
       return Status::user(fmt::format(
           "{}: byte {}: expected UTF-8 text, but got byte 0x{:02x}; convert "
           "the text, or use --model bytes",
-          file.path(), bad, static_cast<unsigned char>(file.text()[bad])));
+          path, bad, static_cast<unsigned char>((*text)[bad])));
+    texts.push_back(std::move(*text));
   }
-  return Tokenizer::train(texts, options.train_vocabulary);
+  std::vector<std::string_view> views(texts.begin(), texts.end());
+  return Tokenizer::train(views, options.train_vocabulary);
 }
 
 static Status writeTokens(const std::string &path,
@@ -70,19 +73,9 @@ Status runTokenize(const TokenizeOptions &options) {
   if (options.model.empty() == (options.train_vocabulary == 0))
     return Status::user("expected either --model TOKENIZER or --train "
                         "VOCAB_SIZE, but got neither or both");
-  std::vector<MappedFile> files;
-  uint64_t text_bytes = 0;
-  for (const std::string &path : options.texts) {
-    Result<MappedFile> file = MappedFile::open(path);
-    if (!file.ok())
-      return file.status();
-    text_bytes += file->bytes().size();
-    files.push_back(std::move(*file));
-  }
-
   std::string serialized;
   if (options.train_vocabulary > 0) {
-    Result<std::string> trained = trainModel(options, files);
+    Result<std::string> trained = trainModel(options);
     if (!trained.ok())
       return trained.status();
     serialized = std::move(*trained);
@@ -95,13 +88,17 @@ Status runTokenize(const TokenizeOptions &options) {
 
   std::vector<uint32_t> ids;
   std::vector<uint64_t> offsets = {0};
-  for (const MappedFile &file : files) {
-    Status status = tokenizer->encode(file.text(), ids);
+  uint64_t text_bytes = 0;
+  for (const std::string &path : options.texts) {
+    Result<std::string> text = readWholeFile(path);
+    if (!text.ok())
+      return text.status();
+    Status status = tokenizer->encode(*text, ids);
     if (!status.ok())
       return Status(status.code(),
-                    fmt::format("{}: {}", file.path(), status.message()));
+                    fmt::format("{}: {}", path, status.message()));
     offsets.push_back(ids.size());
-    file.release(file.bytes());
+    text_bytes += text->size();
   }
   if (!serialized.empty())
     TRAINC_RETURN_IF_ERROR(

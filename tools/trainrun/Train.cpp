@@ -174,7 +174,9 @@ std::string Run::ending() const {
 
 /// Whether summary.json tells of this end of the run; then it is in summary_.
 bool Run::hasSummary() {
-  Result<std::string> text = readWholeFile(options_.run + "/summary.json");
+  constexpr uint64_t kSummaryLimit = uint64_t(1) << 20;
+  Result<std::string> text =
+      readWholeFile(options_.run + "/summary.json", kSummaryLimit);
   if (!text.ok())
     return false;
   summary_ = *text;

@@ -74,7 +74,8 @@ protected:
     if (!info)
       return {};
     std::vector<T> values(info->size_bytes / sizeof(T));
-    std::memcpy(values.data(), opened->data(*info).data(), info->size_bytes);
+    EXPECT_TRUE(
+        opened->read(*info, 0, std::as_writable_bytes(std::span(values))).ok());
     return values;
   }
 

@@ -1,6 +1,7 @@
 // Damaged files are refused and never crash the verifier; run under
 // AddressSanitizer by the asan-ubsan preset.
 #include "runtime/abi/PlanVerifier.h"
+#include "runtime/abi/VerifierDetail.h"
 #include "runtime/core/Hash.h"
 #include "runtime/core/Philox.h"
 #include "test/unit/runtime/support/TestPlan.h"
@@ -50,6 +51,31 @@ TEST(Damage, EveryFlippedBitIsRefused) {
     damaged[at] ^= static_cast<uint8_t>(1u << random.below(8));
     EXPECT_EQ(verify(damaged).code(), StatusCode::File) << "byte " << at;
   }
+}
+
+// Parts of a flatbuffer may be used many times: what a plan asks for is counted
+// before it is done.
+TEST(Damage, EffortIsBounded) {
+  const std::vector<uint8_t> whole = serialize(*makePlan());
+  const Plan &table = *GetPlan(whole.data());
+  EXPECT_TRUE(detail::verifyEffort(table, whole.size()).ok());
+  EXPECT_NE(detail::verifyEffort(table, 100)
+                .message()
+                .find("expected code of at most the file's 100 bytes, but got"),
+            std::string::npos);
+  auto plan = makePlan();
+  program(*plan, "apply").inputs.assign(1u << 24, 0);
+  EXPECT_NE(
+      verify(serialize(*plan))
+          .message()
+          .find("expected at most 16777216 operands in all programs, but got"),
+      std::string::npos);
+  plan = makePlan();
+  program(*plan, "predict").name.assign(1025, 'n');
+  EXPECT_NE(verify(serialize(*plan))
+                .message()
+                .find("names of programs of at most 1024 bytes, but got 1025"),
+            std::string::npos);
 }
 
 TEST(Damage, MisalignedBytesAreRefused) {

@@ -135,6 +135,21 @@ TEST_F(WeightsTest, ConvertsOtherFloats) {
   EXPECT_TRUE(sameBits(into_.values, expected));
 }
 
+TEST_F(WeightsTest, NumbersThatAreNoneAreRefusedWhereAsked) {
+  rules_.finite = true;
+  for (const double bad : {std::nan(""), double(INFINITY), -1e300}) {
+    Owned<double> wide{{1, 2, 3, 4, bad, 6}};
+    const auto weight = wide.tensor("w", TensorType::F64, {2, 3});
+    const Status status = readBack({weight}, rules_);
+    EXPECT_EQ(status.code(), StatusCode::User);
+    EXPECT_NE(status.message().find("tensor 'w': expected finite numbers"),
+              std::string::npos)
+        << status.message();
+    EXPECT_NE(status.message().find("at element 4"), std::string::npos);
+    EXPECT_TRUE(readBack({weight}, {"transformer.", {}}).ok());
+  }
+}
+
 //===----------------------------------------------------------------------===//
 // Checkpoints
 //===----------------------------------------------------------------------===//
@@ -213,6 +228,38 @@ TEST_F(CheckpointTest, PassesOverDamagedOnes) {
   writeText(folder_ / "checkpoint-3/state.json", "{\"version\": 1}");
   EXPECT_EQ(newest(), 2u);
   EXPECT_EQ(skipped_.size(), 3u);
+}
+
+// One bit of any file, also where its headers stay right.
+TEST_F(CheckpointTest, AlteredOnesAreDamaged) {
+  save(1);
+  for (const char *name :
+       {"model.safetensors", "optimizer.safetensors", "state.json"}) {
+    save(2);
+    ASSERT_EQ(newest(), 2u);
+    const std::string path = folder_ / (std::string("checkpoint-2/") + name);
+    std::string text = test::readText(path);
+    const size_t at = text.find(R"("seed": )");
+    text[at == text.npos ? text.size() - 5 : at + 8] ^= 1;
+    writeText(path, text);
+    skipped_.clear();
+    EXPECT_EQ(newest(), 1u) << name;
+    ASSERT_EQ(skipped_.size(), 1u);
+    EXPECT_NE(skipped_[0].find(name), std::string::npos) << skipped_[0];
+    const bool model = name[0] == 'm' || name[0] == 's';
+    EXPECT_EQ(checkSavedModel(folder_ / "checkpoint-2").code(),
+              model ? StatusCode::File : StatusCode::Ok);
+  }
+}
+
+TEST_F(CheckpointTest, StatesWithoutHashesStillLoad) {
+  save(1);
+  const std::string path = folder_ / "checkpoint-1/state.json";
+  std::string text = test::readText(path);
+  text.resize(text.find(R"(,
+  "files")"));
+  writeText(path, text + "}");
+  EXPECT_EQ(newest(), 1u);
 }
 
 TEST_F(CheckpointTest, AnInterruptedWriteLeavesTheOlderOne) {

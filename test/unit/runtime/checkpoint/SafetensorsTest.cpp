@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "runtime/checkpoint/Safetensors.h"
+#include "runtime/core/ProcessMemory.h"
 #include "test/unit/runtime/TemporaryFolder.h"
 
 #include <fmt/format.h>
@@ -51,17 +52,19 @@ TEST(Safetensors, ReadsWhatItWrote) {
   auto file = SafetensorsFile::open(folder / "x.safetensors");
   ASSERT_TRUE(file.ok()) << file.status().message();
   ASSERT_EQ(file->tensors().size(), specs.size());
-  EXPECT_EQ(file->metadata().at("format"), "pt");
+  EXPECT_NE(test::readText(folder / "x.safetensors")
+                .find(R"("__metadata__":{"format":"pt"})"),
+            std::string::npos);
   size_t at = 0;
   for (const TensorSpec &spec : specs) {
     const TensorInfo *info = file->find(spec.name);
     ASSERT_NE(info, nullptr) << spec.name;
     EXPECT_EQ(info->type, spec.type);
     EXPECT_EQ(info->shape, spec.shape);
-    auto data = file->data(*info);
-    EXPECT_EQ(
-        std::string(reinterpret_cast<const char *>(data.data()), data.size()),
-        payload.substr(at, data.size()));
+    std::string data(info->size_bytes, '\0');
+    ASSERT_TRUE(
+        file->read(*info, 0, std::as_writable_bytes(std::span(data))).ok());
+    EXPECT_EQ(data, payload.substr(at, data.size()));
     at += data.size();
   }
   EXPECT_EQ(at, payload.size());
@@ -158,6 +161,26 @@ INSTANTIATE_TEST_SUITE_P(
                 R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
                 R"("a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",
                 1, "'a' twice"},
+        Hostile{
+            "UnknownField",
+            R"({"t":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"x":1}})", 1,
+            "expected 'dtype', 'shape' and 'data_offsets', but got 'x'"},
+        Hostile{"FieldTwice",
+                R"({"t":{"dtype":"U8","dtype":"U8","shape":[1]}})", 1,
+                "tensor 't': expected every key once, but got 'dtype' twice"},
+        Hostile{"ThreeOffsets", entry("U8", "[1]", "[0,1,2]"), 1,
+                "two whole numbers from 0, but got 2"},
+        Hostile{"TooManyDimensions",
+                entry("U8",
+                      "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,"
+                      "1,1,1,1,1,1]",
+                      "[0,1]"),
+                1, "at most 32 whole numbers"},
+        Hostile{"NestedMetadata", R"({"__metadata__":{"a":{}}})", 0,
+                "expected metadata 'a' to be a text, but got an object"},
+        Hostile{"TwoHeaders", "{}{}", 0, "no JSON from byte 3"},
+        Hostile{"NestedInATensor", R"({"t":{"shape":[[]]}})", 0,
+                "tensor 't': expected 'shape' to hold"},
         Hostile{"DeeplyNested", std::string(100000, '['), 0, "JSON object"}),
     [](const auto &info) { return info.param.name; });
 
@@ -180,6 +203,34 @@ TEST(Safetensors, RefusesWrongHeaderSizes) {
   EXPECT_EQ(not_a_file.status().code(), StatusCode::User);
 }
 
+// The parser's tree of this header would take thirty times its size.
+TEST(Safetensors, HostileHeadersCostNoMemory) {
+  TemporaryFolder folder;
+  const size_t size = size_t(24) << 20;
+  const uint64_t before = peakResidentBytes();
+  for (const std::string &start : {"", "{\"t\":{\"shape\":"}) {
+    writeText(folder / "x", makeFile(start + std::string(size, '[') + "}", 0));
+    EXPECT_EQ(SafetensorsFile::open(folder / "x").status().code(),
+              StatusCode::File);
+  }
+  EXPECT_LT(peakResidentBytes() - before, 8 * size);
+}
+
+TEST(Safetensors, AFileThatBecomesShorterIsAnError) {
+  TemporaryFolder folder;
+  writeText(folder / "x", makeFile(entry("U8", "[9000]", "[0,9000]"), 9000));
+  auto file = SafetensorsFile::open(folder / "x");
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  std::vector<std::byte> data(9000);
+  EXPECT_TRUE(file->read(file->tensors()[0], 0, data).ok());
+  std::filesystem::resize_file(folder / "x", 100);
+  const Status status = file->read(file->tensors()[0], 0, data);
+  EXPECT_EQ(status.code(), StatusCode::File);
+  EXPECT_NE(status.message().find("but got 100; the file became shorter"),
+            std::string::npos)
+      << status.message();
+}
+
 TEST(Safetensors, DamagedBytesNeverCrash) {
   TemporaryFolder folder;
   std::string valid =
@@ -200,9 +251,12 @@ TEST(Safetensors, DamagedBytesNeverCrash) {
       continue;
     // What was accepted can be read to its last byte.
     unsigned sum = 0;
-    for (const TensorInfo &tensor : opened->tensors())
-      for (std::byte byte : opened->data(tensor))
+    for (const TensorInfo &tensor : opened->tensors()) {
+      std::vector<std::byte> data(tensor.size_bytes);
+      ASSERT_TRUE(opened->read(tensor, 0, data).ok());
+      for (std::byte byte : data)
         sum += std::to_integer<unsigned>(byte);
+    }
     EXPECT_LE(sum, 22u * 255u);
   }
 }

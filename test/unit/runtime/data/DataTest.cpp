@@ -90,9 +90,9 @@ TEST(TokenFilesTest, SeveralActAsOne) {
   ASSERT_TRUE(files.ok()) << files.status().message();
   ASSERT_EQ(files->size(), 5u);
   std::vector<int32_t> out(5);
-  files->read(0, out);
+  ASSERT_TRUE(files->read(0, out).ok());
   EXPECT_EQ(out, (std::vector<int32_t>{1, 2, 65535, 70000, 5}));
-  files->read(2, std::span(out).first(2));
+  ASSERT_TRUE(files->read(2, std::span(out).first(2)).ok());
   EXPECT_EQ(out[0], 65535);
   EXPECT_EQ(out[1], 70000);
   EXPECT_NE(files->describe(4).find("/c, token 1"), std::string::npos);
@@ -105,6 +105,31 @@ TEST(TokenFilesTest, SeveralActAsOne) {
       << status.message();
   EXPECT_NE(files->checkBelow(65535).message().find("/a: token 2"),
             std::string::npos);
+}
+
+// What another process does to the file while a run reads it.
+TEST(TokenFilesTest, AFileThatBecomesShorterIsAnError) {
+  TemporaryFolder folder;
+  for (const TensorType type : {TensorType::U16, TensorType::U32}) {
+    const bool wide = type == TensorType::U32;
+    std::vector<std::string> paths = {
+        wide ? writeTokens<uint32_t>(folder / "x", type,
+                                     std::vector<uint32_t>(20000, 7))
+             : writeTokens<uint16_t>(folder / "x", type,
+                                     std::vector<uint16_t>(20000, 7))};
+    auto files = TokenFiles::open(paths);
+    ASSERT_TRUE(files.ok());
+    std::filesystem::resize_file(paths[0], 9000);
+    std::vector<int32_t> out(100);
+    EXPECT_TRUE(files->read(0, out).ok());
+    for (const Status &status :
+         {files->read(19000, out), files->checkBelow(10)}) {
+      EXPECT_EQ(status.code(), StatusCode::File);
+      EXPECT_NE(status.message().find("became shorter while in use"),
+                std::string::npos)
+          << status.message();
+    }
+  }
 }
 
 TEST(TokenFilesTest, RefusesOtherTensors) {
