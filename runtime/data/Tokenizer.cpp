@@ -109,7 +109,9 @@ private:
 static std::string_view reason(const sentencepiece::util::Status &status) {
   std::string_view message = status.message();
   size_t bracket = message.rfind("] ");
-  return bracket == message.npos ? message : message.substr(bracket + 2);
+  return bracket == message.npos || bracket + 2 == message.size()
+             ? message
+             : message.substr(bracket + 2);
 }
 
 Result<std::string> Tokenizer::train(std::span<const std::string_view> texts,
@@ -165,14 +167,23 @@ Result<Tokenizer> Tokenizer::open(const std::string &model) {
   return tokenizer;
 }
 
+/// The library answers some models with an exception.
+template <typename Call> static sentencepiece::util::Status guarded(Call call) {
+  try {
+    return call();
+  } catch (const std::exception &error) {
+    return {sentencepiece::util::StatusCode::kInternal, error.what()};
+  }
+}
+
 Result<Tokenizer> Tokenizer::fromSerialized(const std::string &serialized) {
   auto model = std::make_unique<Model>();
-  sentencepiece::util::Status status =
-      model->processor.LoadFromSerializedProto(serialized);
+  sentencepiece::util::Status status = guarded(
+      [&] { return model->processor.LoadFromSerializedProto(serialized); });
   if (!status.ok() || model->processor.GetPieceSize() <= 0)
     return Status::file(
         fmt::format("expected a SentencePiece model, but got: {}",
-                    status.ok() ? "no pieces" : status.message()));
+                    status.ok() ? "no pieces" : reason(status)));
   return Tokenizer(std::move(model));
 }
 
@@ -198,12 +209,13 @@ Status Tokenizer::encode(std::string_view text,
     // is a token of its own, so no piece could have crossed it.
     size_t end = text.find('\n');
     std::string_view line = text.substr(0, end == text.npos ? end : end + 1);
-    sentencepiece::util::Status status =
-        model_->processor.Encode({line.data(), line.size()}, &pieces);
+    sentencepiece::util::Status status = guarded([&] {
+      return model_->processor.Encode({line.data(), line.size()}, &pieces);
+    });
     if (!status.ok())
-      return Status::system(
-          fmt::format("expected the tokenizer to encode text, but got: {}",
-                      status.message()));
+      return Status::file(
+          fmt::format("expected a tokenizer that can encode text, but got: {}",
+                      reason(status)));
     ids.insert(ids.end(), pieces.begin(), pieces.end());
     text.remove_prefix(line.size());
   }

@@ -102,6 +102,25 @@ TEST_F(TokenizerTest, BytesAreTheirOwnIds) {
   EXPECT_EQ(ids, (std::vector<uint32_t>{65, 255}));
 }
 
+// Found by fuzz-tokenizer: the library throws on a piece without text.
+TEST_F(TokenizerTest, AModelWithAnEmptyPieceIsAnError) {
+  const std::string model("\x0a\x0e\x0a\x05<unk>\x15\0\0\0\0\x18\x02"
+                          "\x0a\x05\x15\0\0\0\0"
+                          "\x0a\x08\x0a\x01"
+                          "a\x15\0\0\0\0",
+                          33);
+  auto tokenizer = Tokenizer::fromSerialized(model);
+  ASSERT_FALSE(tokenizer.ok());
+  EXPECT_EQ(tokenizer.status().code(), StatusCode::File);
+  EXPECT_NE(tokenizer.status().message().find("expected a SentencePiece model"),
+            std::string::npos);
+  const std::string zero_length("\x0a\x0e\x0a\x05<unk>\x15\0\0\0\0\x18\x02"
+                                "\x0a\x0c\x0a\x05\0a\0\0\0\x15\0\0\0\0",
+                                30);
+  EXPECT_EQ(Tokenizer::fromSerialized(zero_length).status().code(),
+            StatusCode::File);
+}
+
 TEST_F(TokenizerTest, ErrorsAreTheRightKind) {
   test::TemporaryFolder folder;
   test::writeText(folder / "x.model", "not a model");
