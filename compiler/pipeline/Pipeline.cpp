@@ -8,6 +8,7 @@
 #include "compiler/memory/Memory.h"
 #include "compiler/objective/Objective.h"
 #include "compiler/optimizer/Optimizer.h"
+#include "compiler/pipeline/TextModule.h"
 #include "compiler/precision/Precision.h"
 #include "compiler/recipe/Recipe.h"
 #include "dialects/nn/Nn.h"
@@ -25,11 +26,9 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/IR/Verifier.h"
-#include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/ToolOutputFile.h"
 
 using namespace mlir;
@@ -74,8 +73,7 @@ OwningOpRef<ModuleOp> loadInput(MLIRContext &context, StringRef path,
         << "'";
     return {};
   }
-  llvm::SourceMgr sources;
-  return parseSourceFile<ModuleOp>(path, sources, &context);
+  return loadTextModule(context, path);
 }
 
 namespace {

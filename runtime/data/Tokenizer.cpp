@@ -109,9 +109,10 @@ private:
 static std::string_view reason(const sentencepiece::util::Status &status) {
   std::string_view message = status.message();
   size_t bracket = message.rfind("] ");
-  return bracket == message.npos || bracket + 2 == message.size()
-             ? message
-             : message.substr(bracket + 2);
+  if (bracket == message.npos)
+    return message;
+  message.remove_prefix(bracket + 2);
+  return message.empty() ? "bytes of another kind" : message;
 }
 
 Result<std::string> Tokenizer::train(std::span<const std::string_view> texts,

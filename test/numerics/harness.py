@@ -126,11 +126,14 @@ class Case:
 
 
 def module_header(micro_batches=1, attributes=""):
-    """The first line of a textual module, with what every plan must say."""
+    """The first line of a textual module, with what every plan must say.
+
+    Ids come through the C interface, which has no limit of them: any table is large enough for a vocabulary of 1.
+    """
     return ('module attributes {train.name = "numerics", train.objective = "causal_lm", '
             "train.sequences = 1 : i64, train.length = 1 : i64, "
             f"train.micro_batches = {micro_batches} : i64, train.seed = 1 : i64, "
-            "train.total_steps = 10 : i64, train.vocab_size = 1000 : i64, "
+            "train.total_steps = 10 : i64, train.vocab_size = 1 : i64, "
             "train.ignore_index = -100 : i64" + (", " + attributes if attributes else "") + "} {")
 
 
