@@ -22,7 +22,7 @@ namespace trainc::fuzz {
 class Diagnostics {
 public:
   /// A context with the dialects of models and whatever `registry` has.
-  explicit Diagnostics(mlir::DialectRegistry registry = {})
+  explicit Diagnostics(mlir::DialectRegistry registry = mlir::DialectRegistry())
       : registry_(std::move(registry)) {
     registry_.insert<nn::NNDialect, train::TrainDialect, plan::PlanDialect>();
   }

@@ -163,6 +163,20 @@ TEST(RecipeErrors, FileThatIsNotToml) {
             "recipe.toml:2: expected TOML, but got an erro");
 }
 
+// Found by fuzz-recipe: the library asserts, or calls unreachable, what these
+// reach.
+TEST(RecipeErrors, StrangeKeysAreNoSurprise) {
+  for (const char *text : {"[ = 96\n", "[pre\xce\x97sion]\n", "\xc2\xb5 = 1\n",
+                           "[a]\n\xce\x97 = 1\n", "a.\xc9\x90 = 1\n"}) {
+    LoadedRecipe recipe = loadText(text);
+    EXPECT_FALSE(recipe.module);
+    ASSERT_EQ(recipe.errors.size(), 1u) << text;
+    EXPECT_NE(recipe.errors[0].find("expected TOML, but got an error"),
+              std::string::npos)
+        << recipe.errors[0];
+  }
+}
+
 TEST(RecipeErrors, FileThatIsNotThere) {
   TemporaryFolder folder;
   LoadedRecipe recipe = loadFile(folder / "none.toml");
