@@ -99,11 +99,13 @@ def norm(shapes):
 
 def optimizer(shapes):
     """The whole update of the recipe: clipping by the global norm, AdamW. Reads
-    gradients for the norm; then w, g, m, v; writes w, m, v."""
+    w, g, m, v; writes w, m, v. Squares for the norm are summed where gradients are
+    written, in another program: they are part of the step's row. The peer reads
+    its gradients for them."""
     spec = {"kind": "optimizer", "recipe": shapes.recipe, "sets": list(shapes.recipe_sets)}
     count = parameter_count(shapes)
     yield Row("optimizer", f"AdamW + clipping  {count / 1e6:.1f}M parameters", spec, 0,
-              32.0 * count, unit="GB/s")
+              28.0 * count, unit="GB/s")
 
 
 def parameter_shapes(shapes):

@@ -45,14 +45,14 @@ class Model:
                                  "schedule.total_steps=100000"], 96, 16, 32, 2, 2, 2, 16, 128)
 
     def floor_seconds(self, limits):
-        """Products and causal attention at the FMA peak, AdamW's 32 bytes per
+        """Products and causal attention at the FMA peak, AdamW's 28 bytes per
         parameter at memory's in-place speed."""
         rows, c, t = self.batch * self.length, self.hidden, self.length
         matrices = self.layers * 12 * c * c + self.vocabulary * c
         attention = 6.0 * self.layers * self.batch * c * t * (t + 1)
         parameters = sum(int(np.prod(s)) for s in self.shapes().values())
         return ((6.0 * rows * matrices + attention) / limits.flops
-                + 32.0 * parameters / limits.in_place)
+                + 28.0 * parameters / limits.in_place)
 
     def shapes(self):
         return gpt2_torch.shapes(self.vocabulary, self.positions, self.hidden, self.layers)

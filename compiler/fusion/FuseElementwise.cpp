@@ -2,18 +2,21 @@
 //
 // Grouping: operations are visited in program order; each joins the groups of
 // its producers where that makes no cycle. A cycle would need a path from the
-// group through an outside operation back into it. Then the program is
-// re-ordered (Kahn, by original position) so that each group stands as one, and
-// each group becomes a kernel. Reductions first absorb the producers that only
-// they use; at the end each product computed in tiles joins one group that
-// reads its result (its epilogue). Remarks of the category "fusion" say what
-// became of each product.
+// group through an outside operation back into it, by operands or by a variable
+// that is written and then read. Then the program is re-ordered (Kahn, by
+// original position) so that each group stands as one, and each group becomes a
+// kernel. Reductions first absorb the producers that only
+// they use; at the end each operation computed in tiles joins one group that
+// reads its result (its epilogue) and those that make what it reads at its
+// tile's own place (its prologue). Remarks of the category "fusion" say what
+// became of each.
 //
 //===----------------------------------------------------------------------===//
 
 #include "compiler/fusion/ElementwiseGroup.h"
 #include "compiler/fusion/Fusion.h"
 #include "compiler/fusion/KernelTable.h"
+#include "compiler/fusion/VariableOrder.h"
 #include "dialects/train/Train.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -47,7 +50,8 @@ constexpr unsigned maximumBoundary = 128;
 /// The dependence graph of one program, its nodes being groups.
 class Grouping {
 public:
-  explicit Grouping(Block &block) : block(block) {
+  Grouping(Block &block, ModuleOp module)
+      : block(block), before(orderByVariables(block, module)) {
     for (Operation &op : block) {
       position[&op] = ops.size();
       parent.push_back(ops.size());
@@ -85,8 +89,15 @@ public:
     // The latest first: of several products in one sum, it has the others'
     // results.
     for (Operation *op : llvm::reverse(ops))
-      if (auto product = dyn_cast<TiledOpInterface>(op))
+      if (auto product = dyn_cast<TiledOpInterface>(op);
+          product && !product.getTileSizes().empty())
         attachEpilogue(product);
+    // Epilogues first: where one sum can be either, it is computed once, when
+    // its operands are in cache.
+    for (Operation *op : ops)
+      if (auto tiled = dyn_cast<TiledOpInterface>(op);
+          tiled && !tiled.getTileSizes().empty())
+        attachPrologues(tiled);
   }
 
   /// Groups in an order that respects dependences and otherwise the program.
@@ -193,7 +204,7 @@ private:
     std::string name = product->getName().getStringRef().str();
     std::string reason = "no elementwise operation reads its result";
     llvm::SmallSetVector<unsigned, 4> readers;
-    for (Operation *user : product->getUsers())
+    for (Operation *user : product->getResult(0).getUsers())
       if (isa<ElementwiseOpInterface>(user))
         readers.insert(find(position[user]));
     for (unsigned group : readers) {
@@ -215,6 +226,56 @@ private:
         << name + " stays a kernel of its own: " + reason;
   }
 
+  /// Merges an operation with the groups that make what it reads at its tile's
+  /// own place, where that is possible.
+  void attachPrologues(TiledOpInterface tiled) {
+    auto opts = remark::RemarkOpts::name("prologue").category("fusion");
+    for (auto [i, operand] : llvm::enumerate(tiled->getOperands())) {
+      Operation *producer = operand.getDefiningOp();
+      if (!tiled.readsOwnTile(i) || !producer || !position.contains(producer) ||
+          find(position[producer]) == find(position[tiled]))
+        continue;
+      std::string name = tiled->getName().getStringRef().str(),
+                  from = producer->getName().getStringRef().str();
+      std::string obstacle = obstacleBefore(tiled, producer);
+      if (!obstacle.empty()) {
+        remark::missed(tiled->getLoc(), opts)
+            << name + " reads " + from + " from memory: " + obstacle;
+        continue;
+      }
+      unsigned group = find(position[producer]);
+      remark::passed(tiled->getLoc(), opts)
+          << name + " is fused with the " +
+                 std::to_string(members[group].size()) +
+                 " elementwise operation(s) that it reads, up to " + from;
+      merge(group, find(position[tiled]));
+      withProduct.insert(find(group));
+    }
+  }
+
+  /// Why the group of `producer` cannot come before the tile of `tiled` in its
+  /// kernel; empty where it can.
+  std::string obstacleBefore(TiledOpInterface tiled, Operation *producer) {
+    unsigned group = find(position[producer]), own = find(position[tiled]);
+    if (!isa<ElementwiseOpInterface>(producer))
+      return isa<TiledOpInterface>(producer)
+                 ? "an operation with a kernel of its own makes it"
+                 : "it is not elementwise";
+    if (withProduct.contains(group))
+      return "it is the end of a kernel with another product";
+    ArrayRef<int64_t> shape =
+        cast<RankedTensorType>(tiled->getResult(0).getType()).getShape();
+    for (unsigned member : members[group])
+      if (isa<nn::ReduceSumOp>(ops[member]) || shapeOf(ops[member]) != shape)
+        return "what makes it has another shape";
+    if (boundaryOf(own, group) > maximumBoundary)
+      return "the kernel would have more than " +
+             std::to_string(maximumBoundary) + " buffers";
+    if (reachesThroughOutside(group, own))
+      return "it waits for another operation that reads what makes it";
+    return {};
+  }
+
   /// Why `group` cannot be the epilogue of `product`; empty where it can.
   std::string obstacleTo(TiledOpInterface product, unsigned group) {
     Value result = product->getResult(0);
@@ -228,9 +289,11 @@ private:
         return "what reads its result has another shape";
       auto reader = cast<ElementwiseOpInterface>(ops[member]);
       for (auto [i, operand] : llvm::enumerate(reader->getOperands()))
-        if (operand == result &&
-            !llvm::equal(reader.getOperandDimensions(i),
-                         llvm::seq<int64_t>(0, type.getRank())))
+        if (operand != result && operand.getDefiningOp() == product)
+          return "what reads its result reads another of its results, too";
+        else if (operand == result &&
+                 !llvm::equal(reader.getOperandDimensions(i),
+                              llvm::seq<int64_t>(0, type.getRank())))
           return "what reads its result does so at other indices";
     }
     unsigned own = find(position[product]);
@@ -242,12 +305,16 @@ private:
     return {};
   }
 
+  /// Groups that have to be computed before `group`.
   llvm::SmallDenseSet<unsigned> producersOf(unsigned group) {
     llvm::SmallDenseSet<unsigned> producers;
-    for (unsigned i : members[group])
+    for (unsigned i : members[group]) {
       for (Value operand : ops[i]->getOperands())
         if (Operation *producer = operand.getDefiningOp())
           producers.insert(find(position[producer]));
+      for (Operation *earlier : before.lookup(ops[i]))
+        producers.insert(find(position[earlier]));
+    }
     return producers;
   }
 
@@ -272,6 +339,8 @@ private:
   }
 
   Block &block;
+  /// What operations have to stay behind because of variables.
+  DenseMap<Operation *, SmallVector<Operation *, 2>> before;
   std::vector<Operation *> ops;
   DenseMap<Operation *, unsigned> position;
   DenseSet<Operation *> absorbed;
@@ -311,7 +380,7 @@ struct FuseElementwisePass
 
   LogicalResult fuse(Block &block, KernelTable &kernels) {
     cloneFreeOperations(block);
-    Grouping grouping(block);
+    Grouping grouping(block, getOperation());
     grouping.build();
     SmallVector<SmallVector<Operation *>> order = grouping.schedule();
     for (auto &group : order)
@@ -323,7 +392,10 @@ struct FuseElementwisePass
           llvm::any_of(group, llvm::IsaPred<ElementwiseOpInterface>);
       if (!reduction && !elementwise)
         continue;
-      if (failed(outlineElementwiseGroup(group, kernels)))
+      bool tiled = group.size() > 1 &&
+                   llvm::any_of(group, llvm::IsaPred<TiledOpInterface>);
+      if (failed(tiled ? outlineTiledGroup(group, kernels)
+                       : outlineElementwiseGroup(group, kernels)))
         return failure();
     }
     return success();

@@ -33,6 +33,8 @@ void buildFusionPipeline(mlir::OpPassManager &manager) {
   manager.addPass(createExpandReductionsPass());
   manager.addPass(createFuseElementwisePass());
   manager.addPass(createOutlineKernelsPass());
+  // Only now is known which kernels write what is to be summed.
+  manager.addPass(createLowerSumSquaresPass());
   manager.addPass(createVerifyFusionPass());
 }
 
@@ -41,6 +43,7 @@ void registerFusionInterfaces(mlir::DialectRegistry &registry) {
   lowering::registerShapeLowering(registry);
   lowering::registerMatmulLowering(registry);
   lowering::registerLayerLowering(registry);
+  lowering::registerNormLowering(registry);
   lowering::registerAttentionLowering(registry);
   lowering::registerLossLowering(registry);
   lowering::registerNoiseLowering(registry);

@@ -57,6 +57,7 @@ static KernelKey keyOf(const KernelRequest &request, MLIRContext *context) {
   key.add(StringAttr::get(context, request.stem));
   key.add(StringAttr::get(context, request.computes));
   key.add(llvm::bit_cast<uint64_t>(request.flops));
+  key.add(llvm::bit_cast<uint64_t>(request.bytes.value_or(-1.0)));
   key.add(ValueRange(request.inputs).getTypes());
   key.add(ValueRange(request.destinations).getTypes());
   for (bool update : request.updates)
@@ -121,7 +122,8 @@ FailureOr<plan::KernelOp> KernelTable::build(const KernelRequest &request,
       kernels, unknown, kernels.getStringAttr(name),
       kernels.getDenseI32ArrayAttr(access),
       kernels.getStringAttr(request.computes),
-      kernels.getF64FloatAttr(request.flops), kernels.getF64FloatAttr(bytes),
+      kernels.getF64FloatAttr(request.flops),
+      kernels.getF64FloatAttr(request.bytes.value_or(double(bytes))),
       IntegerAttr(), IntegerAttr(), IntegerAttr(), IntegerAttr());
   Block *block =
       kernels.createBlock(&kernel.getBody(), {}, types,

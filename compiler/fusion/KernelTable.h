@@ -53,7 +53,8 @@ struct KernelRequest {
   std::string stem;     ///< of its name: "matmul"
   std::string computes; ///< "nn.matmul", for profiles
   double flops = 0;
-  llvm::SmallVector<mlir::Value> inputs;       ///< read only
+  std::optional<double> bytes;           ///< none: all inputs and destinations
+  llvm::SmallVector<mlir::Value> inputs; ///< read only
   llvm::SmallVector<mlir::Value> destinations; ///< written, at the launch
   llvm::SmallVector<bool> updates;             ///< destination is read as well
   /// What the launch passes as data where bodies would differ in it only.

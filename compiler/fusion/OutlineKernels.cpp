@@ -41,6 +41,7 @@ LogicalResult outline(nn::LowerableOpInterface op, KernelTable &kernels) {
   request.stem = op->getName().stripDialect().str();
   request.computes = op->getName().getStringRef().str();
   request.flops = op.flops();
+  request.bytes = op.bytes();
   SmallVector<std::optional<unsigned>> destinationOf(op->getNumOperands());
   for (unsigned result = 0; result < op->getNumResults(); ++result)
     if (std::optional<unsigned> operand = overwrittenBy(op, result))

@@ -63,8 +63,9 @@ def FuseElementwisePass : Fusion_Pass<"trainc-fuse-elementwise"> {
     a variable whose old value only this group reads is computed in place, and so is
     one of nn.accumulate. An
     operation with TiledOpInterface joins a group of its shape that reads its
-    result: the group's kernel computes it tile by tile. The remark category
-    "fusion" says for each whether that happened, and why not.
+    result (the epilogue), and groups that make operands that it reads at its tile's own
+    place (the prologue): the kernel computes all of them tile by tile. The remark
+    category "fusion" says for each whether that happened, and why not.
     Programs are re-ordered as little as their dependences need.
   }];
 }
@@ -75,6 +76,16 @@ def OutlineKernelsPass : Fusion_Pass<"trainc-outline-kernels"> {
     Bodies come from LowerableOpInterface; equal bodies share one kernel.
     `nn.reshape` becomes views, and so does `nn.slice` of whole rows from a multiple
     of 64 bytes, of what a launch makes (variables have whole views only).
+  }];
+}
+
+def LowerSumSquaresPass : Fusion_Pass<"trainc-lower-sum-squares"> {
+  let summary = "Lets launches sum the squares of what they write";
+  let description = [{
+    Replaces `train.sum_squares`. Where one launch of another program makes all that
+    the variable holds, its kernel also writes a partial sum per workgroup, in f64, to
+    a new state `@squares.<i>`; the sum adds all of them, as one group. Any other variable is read again. The remark category "fusion"
+    says for each which, and why. Kernels that no launch uses any more are removed.
   }];
 }
 

@@ -10,6 +10,14 @@ using namespace mlir;
 
 namespace trainc::fusion {
 
+Indices selectIndices(ArrayRef<OpFoldResult> all,
+                      ArrayRef<int64_t> dimensions) {
+  Indices chosen;
+  for (int64_t d : dimensions)
+    chosen.push_back(all[d]);
+  return chosen;
+}
+
 int64_t largestDivisor(int64_t size, int64_t limit) {
   for (int64_t d = std::min(size, limit); d > 1; --d)
     if (size % d == 0)

@@ -17,6 +17,10 @@ namespace trainc::fusion {
 
 using Indices = llvm::SmallVector<mlir::OpFoldResult>;
 
+/// `all[d]` for each of `dimensions`.
+Indices selectIndices(llvm::ArrayRef<mlir::OpFoldResult> all,
+                      llvm::ArrayRef<int64_t> dimensions);
+
 /// Part of a destination that one workgroup computes.
 struct TileResult {
   mlir::Value tile;

@@ -111,27 +111,32 @@ void Assigner::addGroup(train::GroupOp group) {
   membersOf[index] = Builder(module.getContext()).getStrArrayAttr(names);
 }
 
-/// A group and its members are one memory, of which placement knows nothing.
+/// A group and its members are one memory, of which placement knows nothing: a
+/// program that writes it uses one name only.
 LogicalResult Assigner::verifyGroupUse(plan::ProgramOp program) {
-  DenseMap<unsigned, bool> grouped; // group to whether used whole
+  struct Uses {
+    bool whole = false, members = false, written = false;
+  };
+  DenseMap<unsigned, Uses> uses; // of groups
   for (Operation &op : program.getBody().front()) {
-    FlatSymbolRefAttr symbol;
-    if (auto read = dyn_cast<train::ReadOp>(op))
-      symbol = read.getSymbolAttr();
-    else if (auto write = dyn_cast<train::WriteOp>(op))
-      symbol = write.getSymbolAttr();
-    else
+    auto read = dyn_cast<train::ReadOp>(op);
+    auto write = dyn_cast<train::WriteOp>(op);
+    if (!read && !write)
       continue;
-    unsigned storage = storages.byVariable.at(symbol.getValue());
+    unsigned storage =
+        storages.byVariable.at(read ? read.getSymbol() : write.getSymbol());
     bool whole = membersOf.contains(storage);
     auto member = placeInGroup.find(storage);
     if (!whole && member == placeInGroup.end())
       continue;
     unsigned group = whole ? storage : member->second.first;
-    if (grouped.try_emplace(group, whole).first->second != whole)
+    Uses &own = uses[group];
+    (whole ? own.whole : own.members) = true;
+    own.written |= bool(write);
+    if (own.whole && own.members && own.written)
       return op.emitOpError()
-             << "expected a program to use a group whole or its members, but "
-                "got both for @"
+             << "expected a program that writes a group or members of it to "
+                "use either only, but got both for @"
              << storages.all[group].name;
   }
   return success();

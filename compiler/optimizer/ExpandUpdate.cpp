@@ -187,18 +187,12 @@ LogicalResult UpdateExpander::readGradients(Sweep &sweep) {
 // ‖g‖ = √(Σ g²) over all gradients, sums in f64; coefficient
 // min(1, c/(‖g‖ + 1e-6)).
 LogicalResult UpdateExpander::measureNorm() {
-  Value total;
-  // Elements between gradients are 0: nothing writes a group of them whole.
-  for (const Sweep &sweep : sweeps) {
-    Value square = nn::MulOp::create(builder, loc, sweep.type, sweep.gradient,
-                                     sweep.gradient);
-    Value sum = nn::ReduceSumOp::create(builder, loc, f64, square,
-                                        ArrayRef<int64_t>{0});
-    total = total ? nn::AddOp::create(builder, loc, f64, total, sum).getResult()
-                  : sum;
-  }
-  if (!total)
-    total = constant(f64, 0); // everything is frozen
+  SmallVector<Attribute> all;
+  for (const Sweep &sweep : sweeps)
+    all.push_back(
+        FlatSymbolRefAttr::get(builder.getContext(), sweep.name + ".grad"));
+  Value total =
+      train::SumSquaresOp::create(builder, loc, f64, builder.getArrayAttr(all));
   Value norm = nn::SqrtOp::create(builder, loc, f64, total);
   auto metric =
       createState("metric.grad_norm", train::Role::Metric, f64, 0, {}, "");

@@ -83,7 +83,22 @@ def LowerableOpInterface : OpInterface<"LowerableOpInterface"> {
       then gets the same value as that operand and as the destination, and each
       workgroup reads of it only what it writes itself.
     }], "::std::optional<unsigned>", "getOverwritten", (ins "unsigned":$result), "",
-      [{ return ::std::nullopt; }]>];
+      [{ return ::std::nullopt; }]>,
+    InterfaceMethod<[{
+      Bytes that one execution must at least move to and from memory, for the cost
+      model: all operands and results, unless it touches less of them.
+    }], "double", "bytes", (ins), "", [{
+      double bytes = 0;
+      auto add = [&](::mlir::Type type) {
+        auto tensor = ::llvm::cast<::mlir::ShapedType>(type);
+        bytes += double(tensor.getNumElements()) * ((tensor.getElementTypeBitWidth() + 7) / 8);
+      };
+      for (::mlir::Type type : $_op->getOperandTypes())
+        add(type);
+      for (::mlir::Type type : $_op->getResultTypes())
+        add(type);
+      return bytes;
+    }]>];
 }
 
 def AccumulatingOpInterface : OpInterface<"AccumulatingOpInterface"> {
@@ -116,29 +131,46 @@ def RowwiseOpInterface : OpInterface<"RowwiseOpInterface"> {
 
 def TiledOpInterface : OpInterface<"TiledOpInterface"> {
   let description = [{
-    The operation's lowering computes its one result in rectangular tiles that
-    depend on nothing but the operands, one tile per workgroup. So a kernel can
-    go on with a finished tile while it is in cache (an epilogue), and need not
-    write it to memory.
+    The operation's lowering computes its first result in rectangular tiles that
+    depend on nothing but the operands, one tile per workgroup. Further results are
+    by-products: each tile makes its own rectangle of them. So a kernel can go on with
+    a finished tile while it is in cache (an epilogue), and need not write it to
+    memory; and where a tile reads an operand only at its own place, the kernel can
+    begin with computing that (a prologue).
   }];
   let cppNamespace = "::trainc::nn";
   let methods = [InterfaceMethod<[{
-      Sizes of a tile along the result's dimensions. Where they do not divide the
-      result's, tiles at the end are smaller.
+      Sizes of a tile along the first result's dimensions. Where they do not divide
+      the result's, tiles at the end are smaller. Empty: not in tiles, in this shape.
     }], "::llvm::SmallVector<int64_t>", "getTileSizes", (ins)>,
     InterfaceMethod<[{
       Number of leading dimensions along which a tile has one index. They are
       dropped from the tile's type.
-    }], "unsigned", "getDroppedRank", (ins)>,
+    }], "unsigned", "getDroppedRank", (ins), "", [{ return 0; }]>,
     InterfaceMethod<[{
-      Builds the computation of the tile at `offsets` of `sizes` (in the result)
-      into `destination`, a tensor of the tile's type whose contents do not matter;
-      returns the tile. `operands` stand for the operands.
-    }], "::mlir::Value", "lowerTile",
-    (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$operands,
+      Whether operand `operand` has the first result's shape and a tile reads of it
+      only the elements at the tile's place.
+    }], "bool", "readsOwnTile", (ins "unsigned":$operand), "", [{ return false; }]>,
+    InterfaceMethod<[{
+      Which rectangle of by-product `result` (from 1) the tile at `offsets` of `sizes`
+      makes.
+    }], "void", "getByProductTile",
+    (ins "unsigned":$result, "::mlir::OpBuilder &":$builder,
          "::llvm::ArrayRef<::mlir::OpFoldResult>":$offsets,
          "::llvm::ArrayRef<::mlir::OpFoldResult>":$sizes,
-         "::mlir::Value":$destination)>];
+         "::llvm::SmallVector<::mlir::OpFoldResult> &":$resultOffsets,
+         "::llvm::SmallVector<::mlir::OpFoldResult> &":$resultSizes)>,
+    InterfaceMethod<[{
+      Builds the computation of the tile at `offsets` of `sizes` (in the first result)
+      into `destinations`: the tile, then the rectangles of the by-products, whose
+      contents do not matter; returns one value each. `operands` stand for the
+      operands; where `tiles` has a value for an operand, it is the operand's tile.
+    }], "::llvm::SmallVector<::mlir::Value>", "lowerTile",
+    (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$operands,
+         "::llvm::ArrayRef<::mlir::Value>":$tiles,
+         "::llvm::ArrayRef<::mlir::OpFoldResult>":$offsets,
+         "::llvm::ArrayRef<::mlir::OpFoldResult>":$sizes,
+         "::mlir::ValueRange":$destinations)>];
 }
 
 def StochasticOpInterface : OpInterface<"StochasticOpInterface"> {

@@ -105,8 +105,27 @@ LogicalResult LayerNormGradInputOp::verify() {
   return verifyNorm(*this, getInput(), getWeight(), getMean());
 }
 
-LogicalResult LayerNormGradWeightOp::verify() {
-  return verifyNorm(*this, getInput(), getWeightGradient(), getMean());
+int64_t LayerNormGradOp::getBlockRows() {
+  RankedTensorType type = getInput().getType();
+  int64_t rows = type.getNumElements() / type.getShape().back();
+  return llvm::divideCeil(rows, getWeightGradient().getType().getDimSize(0));
+}
+
+LogicalResult LayerNormGradOp::verify() {
+  if (failed(verifyNorm(*this, getInput(), getWeight(), getMean())))
+    return failure();
+  RankedTensorType type = getInput().getType(),
+                   parts = getWeightGradient().getType();
+  int64_t columns = type.getShape().back(),
+          rows = type.getNumElements() / columns;
+  bool fits = parts.getRank() == 2 && parts.getDimSize(1) == columns &&
+              parts.getDimSize(0) > 0;
+  if (!fits ||
+      (parts.getDimSize(0) - 1) * getBlockRows() >= rows) // layer_norm_grad_c3
+    return emitOpError() << "expected parts of shape [P, " << columns
+                         << "] such that no block of the " << rows
+                         << " rows is empty, but got " << parts;
+  return success();
 }
 
 template <typename Op> static LogicalResult verifyAttention(Op op) {

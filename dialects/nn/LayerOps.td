@@ -110,24 +110,33 @@ def NN_LayerNormGradInputOp : NN_Op<"layer_norm_grad_input", [
   let hasVerifier = 1;
 }
 
-def NN_LayerNormGradWeightOp : NN_Op<"layer_norm_grad_weight", [
-    AllTypesMatch<["gradient", "input"]>, AllTypesMatch<["mean", "rstd"]>,
+def NN_LayerNormGradOp : NN_Op<"layer_norm_grad", [
+    AllTypesMatch<["gradient", "input", "result"]>, AllTypesMatch<["mean", "rstd"]>,
     AllTypesMatch<["weight_gradient", "bias_gradient"]>]> {
-  let summary = "Gradients of nn.layer_norm for weight and bias";
+  let summary = "All gradients of nn.layer_norm, those of weight and bias in parts";
   let description = [{
-    `weight_gradient[c] = Σ_rows gradient·h`, `bias_gradient[c] = Σ_rows gradient`,
-    `h = (x-μ)·rstd`, rows in order.
-    (C1), (C2) as nn.layer_norm.
+    `result` as nn.layer_norm_grad_input. Row p of the others is the share of block p
+    of the R rows, in order: `weight_gradient[p, c] = Σ gradient·h`,
+    `bias_gradient[p, c] = Σ gradient`; their sum over p is the gradient. The P blocks have
+    ⌈R/P⌉ rows, the last what is left. So one pass makes all three.
+    (C1), (C2) as nn.layer_norm. (C3) `weight_gradient` is [P, C] with no block empty.
 
     ```mlir
-    %dw, %db = nn.layer_norm_grad_weight %dy, %x, %mean, %rstd
-        : tensor<4x8xf32>, tensor<4xf32> -> tensor<8xf32>
+    %dx, %dw, %db = nn.layer_norm_grad %dy, %x, %w, %mean, %rstd
+        : tensor<6x8xf32>, tensor<8xf32>, tensor<6xf32> -> tensor<2x8xf32>
     ```
   }];
-  let arguments = (ins NN_Float:$gradient, NN_Float:$input, NN_Float:$mean, NN_Float:$rstd);
-  let results = (outs NN_Float:$weight_gradient, NN_Float:$bias_gradient);
-  let assemblyFormat = "$gradient `,` $input `,` $mean `,` $rstd attr-dict `:` type($gradient) `,` type($mean) `->` type($weight_gradient)";
+  let arguments = (ins NN_Float:$gradient, NN_Float:$input, NN_Float:$weight, NN_Float:$mean, NN_Float:$rstd);
+  let results = (outs NN_Float:$result, NN_Float:$weight_gradient, NN_Float:$bias_gradient);
+  let assemblyFormat = [{
+    $gradient `,` $input `,` $weight `,` $mean `,` $rstd attr-dict
+    `:` type($gradient) `,` type($weight) `,` type($mean) `->` type($weight_gradient)
+  }];
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Rows of a block, ⌈R/P⌉.
+    int64_t getBlockRows();
+  }];
 }
 
 def NN_MaskKind : I32EnumAttr<"MaskKind", "which keys a query sees", [

@@ -164,6 +164,17 @@ LogicalResult WriteOp::verifySymbolUses(SymbolTableCollection &tables) {
   return verifyAccess(*this, tables, getSymbolAttr(), getValue().getType());
 }
 
+LogicalResult SumSquaresOp::verifySymbolUses(SymbolTableCollection &tables) {
+  for (auto symbol : getSymbols().getAsRange<FlatSymbolRefAttr>()) {
+    RankedTensorType type = lookupVariableType(tables, *this, symbol);
+    if (!type || !isa<FloatType>(type.getElementType())) // sum_squares_c1
+      return emitOpError() << "expected " << symbol
+                           << " to be a train.parameter, train.state or "
+                              "train.group of a float type, but it is not";
+  }
+  return success();
+}
+
 LogicalResult StepOp::verify() {
   llvm::StringSet<> names;
   for (StringRef name : getInputs().getAsValueRange<StringAttr>())

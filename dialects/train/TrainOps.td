@@ -79,7 +79,7 @@ def Train_GroupOp : Train_Op<"group", [Symbol, DeclareOpInterfaceMethods<SymbolU
     Elements behind a member's last, up to the next member, belong to nobody: they
     start as 0, and only a write of the whole group changes them. A computation that
     mixes elements is therefore right only on a group that is never written whole.
-    A program uses a variable by its own name or in its group, not both.
+    A program that writes a variable uses it by its own name or in its group, not both.
     (C1) members are distinct train.parameters, or train.states of one role, of the
     group's element type. (C2) the type is a static tensor of one dimension, long enough
     for the members. (C3) a variable is in at most one group.
@@ -110,6 +110,23 @@ def Train_ReadOp : Train_Op<"read", [MemoryEffects<[MemRead]>, DeclareOpInterfac
   let arguments = (ins FlatSymbolRefAttr:$symbol);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$symbol attr-dict `:` type($result)";
+}
+
+def Train_SumSquaresOp : Train_Op<"sum_squares", [MemoryEffects<[MemRead]>, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Sum of the squares of all elements of some variables, in f64";
+  let description = [{
+    Of the values before any `train.write` that follows in the program; a group stands
+    for its members. Squares and sum are in f64, in an order fixed by the compiler. The
+    fusion stage takes the sum where the variables are written, if it can.
+    (C1) each symbol is a train.parameter, train.state or train.group of a float type.
+
+    ```mlir
+    %n2 = train.sum_squares [@grad.wte, @grad.wpe] : tensor<f64>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefArrayAttr:$symbols);
+  let results = (outs 0DTensorOf<[F64]>:$result);
+  let assemblyFormat = "$symbols attr-dict `:` type($result)";
 }
 
 def Train_WriteOp : Train_Op<"write", [MemoryEffects<[MemWrite]>, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {

@@ -194,11 +194,11 @@ private:
                       "range's type, but got another place or type",
                       text(variable.name()), span.size_bytes(),
                       span.offset_bytes());
-      if (variable.role() > Role::Optimizer ||
+      if (variable.role() > Role::Metric ||
           (role != Role::Unspecified && variable.role() != role))
         return broken(where_,
-                      "expected a range of parameters, of gradients or of "
-                      "optimizer states, but got '{}' in one",
+                      "expected a range of parameters, gradients, optimizer "
+                      "states or metrics, but got '{}' in one",
                       text(variable.name()));
       role = variable.role();
       owner_[index] = &span;

@@ -110,6 +110,12 @@ def run(session, rng, failures):
         adamw.step()
         session.run("apply")
         compare(f"step {step}: norm", session.variable("metric.grad_norm"), norm.item())
+        # Partial sums of kernels are of what the gradients hold after the last
+        # micro-batch.
+        own = math.sqrt(sum(np.sum(session.variable("grad." + name).astype(np.float64)**2)
+                            for name in names))
+        compare(f"step {step}: norm of its own gradients", session.variable("metric.grad_norm"),
+                own, 1e-12)
         compare(f"step {step}: learning rate", session.variable("metric.learning_rate"),
                 rate(step), 1e-12)
         for name in names:

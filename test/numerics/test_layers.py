@@ -54,6 +54,21 @@ def norms(shape):
                text, shape, lambda x, weight, bias: ref.layer_norm(x, weight, bias, 1e-2))
 
 
+def fused_norms(rows, c):
+    """Residual sums before and behind a norm, whose kernel computes them; backwards
+    the gradients of both sums, and of weight and bias in parts."""
+    shape = (rows, c)
+    t, v, s = tensor(shape), tensor((c,)), tensor((rows,))
+    text = (f"%s = nn.add %x, %r : {t}\n"
+            f"%n, %mean, %rstd = nn.layer_norm %s, %weight, %bias {{epsilon = 1.0e-2 : f64}} : {t}, {v} -> {s}\n"
+            f"%y = nn.add %n, %s : {t}")
+    yield Case("residual_norm",
+               {"x": (shape, normal), "r": (shape, normal), "weight": ((c,), normal),
+                "bias": ((c,), normal)}, text, shape,
+               lambda x, r, weight, bias: ref.layer_norm(x + r, weight, bias, 1e-2) + x + r,
+               elements=20)
+
+
 def test():
     failures = Failures()
     for m, k, n, batch in [(1, 1, 1, ()), (3, 3, 3, ()), (5, 7, 3, ()), (1, 9, 4, ()),
@@ -64,6 +79,9 @@ def test():
         failures += run(*embeddings(rng, rows, vocabulary, channels))
     for shape in [(1, 2), (3, 7), (2, 3, 5), (9, 33)]:
         failures += [f"{shape} {f}" for f in run(list(norms(shape)))]
+    # The last is in parts of 26 rows, the last of 23, and more than one tile.
+    for rows, c in [(1, 2), (3, 7), (9, 33), (101, 1237)]:
+        failures += [f"{rows}x{c} {f}" for f in run(list(fused_norms(rows, c)))]
     return failures
 
 

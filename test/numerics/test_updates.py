@@ -190,7 +190,7 @@ def test_groups(folder, target, failures):
         run.step(gradients)
         norm = np.sqrt(sum(np.sum(g.astype(np.float64)**2) for g in gradients.values()))
         failures.check(f"[{target}] groups norm {step}", run.session.variable("metric.grad_norm"),
-                       norm, 1e-7)
+                       norm, 1e-12)
         for name, g in gradients.items():
             g = g.astype(np.float64) * min(1.0, 3.0 / (norm + 1e-6))
             m[name] = 0.9 * m[name] + 0.1 * g

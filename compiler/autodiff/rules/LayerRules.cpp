@@ -34,6 +34,17 @@ static LogicalResult embedding(nn::EmbeddingOp op, RuleContext &c) {
   return success();
 }
 
+/// Into how many parts a norm's weight gradient is cut: blocks of rows of about
+/// this many elements, equal ones where a divisor is near.
+static int64_t normParts(int64_t rows, int64_t columns) {
+  constexpr int64_t elements = 32768;
+  int64_t most = std::clamp<int64_t>(elements / columns, 1, rows);
+  for (int64_t block = most; 2 * block >= most; --block)
+    if (rows % block == 0)
+      return rows / block;
+  return llvm::divideCeil(rows, most);
+}
+
 // y = w·h + b with h = (x-μ)·r, r = rstd, d = g·w:
 // x' = r·(d - mean(d) - h·mean(d·h)), w' = Σ g·h, b' = Σ g (Ba et al. 2016)
 static LogicalResult layerNorm(nn::LayerNormOp op, RuleContext &c) {
@@ -43,17 +54,22 @@ static LogicalResult layerNorm(nn::LayerNormOp op, RuleContext &c) {
               "use of mean or rstd that does; compute statistics that are "
               "trained with nn.reduce_sum";
   Value g = c.gradient(0), x = op.getInput();
-  if (c.needs(0))
+  if (!c.needs(1) && !c.needs(2)) {
     c.set(0,
           c.build<nn::LayerNormGradInputOp>(x.getType(), g, x, op.getWeight(),
                                             op.getMean(), op.getRstd()));
-  if (c.needs(1) || c.needs(2)) {
-    Type type = op.getWeight().getType();
-    auto gradients = c.build<nn::LayerNormGradWeightOp>(
-        type, type, g, x, op.getMean(), op.getRstd());
-    c.set(1, gradients.getWeightGradient());
-    c.set(2, gradients.getBiasGradient());
+    return success();
   }
+  RankedTensorType type = op.getWeight().getType();
+  int64_t columns = type.getNumElements();
+  int64_t rows = op.getInput().getType().getNumElements() / columns;
+  Type parts = type.clone({normParts(rows, columns), columns});
+  auto gradients =
+      c.build<nn::LayerNormGradOp>(x.getType(), parts, parts, g, x,
+                                   op.getWeight(), op.getMean(), op.getRstd());
+  c.set(0, gradients.getResult());
+  c.set(1, c.reduceSum(gradients.getWeightGradient(), 0));
+  c.set(2, c.reduceSum(gradients.getBiasGradient(), 0));
   return success();
 }
 

@@ -1,13 +1,13 @@
-//===- LayerLowering.cpp - embeddings, layer norm -------------------------===//
+//===- LayerLowering.cpp - embeddings -------------------------------------===//
 
 #include "compiler/fusion/Tiles.h"
 #include "compiler/fusion/lowering/Generic.h"
 #include "compiler/fusion/lowering/Lowering.h"
+#include "compiler/support/BufferSize.h"
 #include "dialects/nn/Nn.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -17,6 +17,10 @@ namespace trainc::fusion::lowering {
 namespace {
 
 using nn::LowerableOpInterface;
+
+double sizeBytes(Value value) {
+  return bufferSizeBytes(cast<ShapedType>(value.getType()));
+}
 
 /// Row number ids[i] as an index, from inside a linalg body.
 Value rowOf(OpBuilder &body, Location loc, Value id) {
@@ -57,6 +61,11 @@ struct EmbeddingModel
                 cast<RankedTensorType>(destinations[0].getType()).getShape())};
   }
   double flops(Operation *) const { return 0; }
+  /// Rows of the table that positions name, not the table.
+  double bytes(Operation *op) const {
+    auto embedding = cast<nn::EmbeddingOp>(op);
+    return 2 * sizeBytes(embedding.getResult()) + sizeBytes(embedding.getIds());
+  }
 };
 
 struct EmbeddingGradModel
@@ -127,6 +136,14 @@ struct EmbeddingGradModel
       return 2;
     return std::nullopt;
   }
+  /// Of a table that is there already, only rows that positions name.
+  double bytes(Operation *op) const {
+    auto gradient = cast<nn::EmbeddingGradOp>(op);
+    double rows = sizeBytes(gradient.getGradient());
+    return rows + sizeBytes(gradient.getIds()) +
+           (gradient.getAccumulator() ? 2 * rows
+                                      : sizeBytes(gradient.getResult()));
+  }
 };
 
 struct EmbeddingGradSum
@@ -145,238 +162,12 @@ struct EmbeddingGradSum
   }
 };
 
-/// Shape of a norm as rows: [R, C], and tiles of whole rows.
-struct Rows {
-  int64_t rows, columns, tile;
-  explicit Rows(RankedTensorType type)
-      : rows(type.getNumElements() / type.getShape().back()),
-        columns(type.getShape().back()), tile(chooseTile({rows, columns})[0]) {}
-  SmallVector<int64_t> shape() const { return {rows, columns}; }
-  SmallVector<int64_t> tiles() const { return {tile, columns}; }
-};
-
-/// Row sums of `term` over columns of the inputs, divided by C.
-Value rowMean(OpBuilder &b, Location loc, ArrayRef<Indexed> inputs,
-              OpFoldResult rows, int64_t columns, Type element,
-              llvm::function_ref<Value(OpBuilder &, ValueRange)> term) {
-  Value sum = fill(b, loc, empty(b, loc, rows, element), 0.0);
-  sum = buildGeneric(
-      b, loc, "pr", inputs, {{sum, {0}}},
-      [&](OpBuilder &body, ValueRange x) -> SmallVector<Value> {
-        return {arith::AddFOp::create(body, loc, x.back(), term(body, x))};
-      })[0];
-  return buildGeneric(
-      b, loc, "p", {}, {{sum, {0}}},
-      [&](OpBuilder &body, ValueRange x) -> SmallVector<Value> {
-        return {arith::MulFOp::create(
-            body, loc, x[0], constant(body, loc, element, 1.0 / columns))};
-      })[0];
-}
-
-struct LayerNormModel
-    : LowerableOpInterface::ExternalModel<LayerNormModel, nn::LayerNormOp> {
-  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder,
-                                      ValueRange operands,
-                                      ValueRange destinations) const {
-    auto norm = cast<nn::LayerNormOp>(op);
-    Location loc = op->getLoc();
-    Rows rows(norm.getInput().getType());
-    Type element = norm.getInput().getType().getElementType();
-    double epsilon = norm.getEpsilon().convertToDouble();
-    Value input = asRows(builder, loc, operands[0]);
-    SmallVector<Value> outs = {asRows(builder, loc, destinations[0]),
-                               asFlat(builder, loc, destinations[1]),
-                               asFlat(builder, loc, destinations[2])};
-    SmallVector<Value> results = buildTiles(
-        builder, loc, rows.shape(), rows.tiles(), outs,
-        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets,
-            ArrayRef<OpFoldResult> sizes, ValueRange outs) {
-          auto sub = [&](OpBuilder &body, Value l, Value r) {
-            return arith::SubFOp::create(body, loc, l, r).getResult();
-          };
-          Value x = slice(b, loc, input, offsets, sizes);
-          Value mean =
-              rowMean(b, loc, {{x, {0, 1}}}, sizes[0], rows.columns, element,
-                      [&](OpBuilder &, ValueRange s) { return s[0]; });
-          Value variance = rowMean(
-              b, loc, {{x, {0, 1}}, {mean, {0}}}, sizes[0], rows.columns,
-              element, [&](OpBuilder &body, ValueRange s) -> Value {
-                Value d = sub(body, s[0], s[1]);
-                return arith::MulFOp::create(body, loc, d, d);
-              });
-          Value meanOut = slice(b, loc, outs[1], offsets[0], sizes[0]);
-          Value rstdOut = slice(b, loc, outs[2], offsets[0], sizes[0]);
-          auto statistics = buildGeneric(
-              b, loc, "p", {{mean, {0}}, {variance, {0}}},
-              {{meanOut, {0}}, {rstdOut, {0}}},
-              [&](OpBuilder &body, ValueRange s) -> SmallVector<Value> {
-                Value shifted = arith::AddFOp::create(
-                    body, loc, s[1], constant(body, loc, element, epsilon));
-                Value root = math::SqrtOp::create(body, loc, shifted);
-                return {s[0], arith::DivFOp::create(
-                                  body, loc, constant(body, loc, element, 1.0),
-                                  root)};
-              });
-          Value y = slice(b, loc, outs[0], offsets, sizes);
-          y = buildGeneric(
-              b, loc, "pp",
-              {{x, {0, 1}},
-               {operands[1], {1}},
-               {operands[2], {1}},
-               {statistics[0], {0}},
-               {statistics[1], {0}}},
-              {{y, {0, 1}}},
-              [&](OpBuilder &body, ValueRange s) -> SmallVector<Value> {
-                Value h = arith::MulFOp::create(body, loc,
-                                                sub(body, s[0], s[3]), s[4]);
-                return {arith::AddFOp::create(
-                    body, loc, arith::MulFOp::create(body, loc, h, s[1]),
-                    s[2])};
-              })[0];
-          return SmallVector<TileResult>{
-              {y, Indices(offsets), Indices(sizes)},
-              {statistics[0], {offsets[0]}, {sizes[0]}},
-              {statistics[1], {offsets[0]}, {sizes[0]}}};
-        });
-    for (auto [result, destination] : llvm::zip(results, destinations))
-      result =
-          reshape(builder, loc, result,
-                  cast<RankedTensorType>(destination.getType()).getShape());
-    return results;
-  }
-  double flops(Operation *op) const {
-    return 8.0 *
-           cast<nn::LayerNormOp>(op).getInput().getType().getNumElements();
-  }
-};
-
-struct LayerNormGradInputModel
-    : LowerableOpInterface::ExternalModel<LayerNormGradInputModel,
-                                          nn::LayerNormGradInputOp> {
-  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder,
-                                      ValueRange operands,
-                                      ValueRange destinations) const {
-    auto norm = cast<nn::LayerNormGradInputOp>(op);
-    Location loc = op->getLoc();
-    Rows rows(norm.getInput().getType());
-    Type element = norm.getInput().getType().getElementType();
-    Value gradient = asRows(builder, loc, operands[0]),
-          input = asRows(builder, loc, operands[1]);
-    Value mean = asFlat(builder, loc, operands[3]),
-          rstd = asFlat(builder, loc, operands[4]);
-    SmallVector<Value> results = buildTiles(
-        builder, loc, rows.shape(), rows.tiles(),
-        asRows(builder, loc, destinations[0]),
-        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets,
-            ArrayRef<OpFoldResult> sizes, ValueRange outs) {
-          auto mul = [&](OpBuilder &body, Value l, Value r) {
-            return arith::MulFOp::create(body, loc, l, r).getResult();
-          };
-          auto sub = [&](OpBuilder &body, Value l, Value r) {
-            return arith::SubFOp::create(body, loc, l, r).getResult();
-          };
-          Indexed dy{slice(b, loc, gradient, offsets, sizes), {0, 1}};
-          Indexed x{slice(b, loc, input, offsets, sizes), {0, 1}};
-          Indexed w{operands[2], {1}};
-          Indexed mu{slice(b, loc, mean, offsets[0], sizes[0]), {0}};
-          Indexed rs{slice(b, loc, rstd, offsets[0], sizes[0]), {0}};
-          Value m1 = rowMean(b, loc, {dy, w}, sizes[0], rows.columns, element,
-                             [&](OpBuilder &body, ValueRange s) {
-                               return mul(body, s[0], s[1]);
-                             });
-          Value m2 = rowMean(b, loc, {dy, w, x, mu, rs}, sizes[0], rows.columns,
-                             element, [&](OpBuilder &body, ValueRange s) {
-                               Value h = mul(body, sub(body, s[2], s[3]), s[4]);
-                               return mul(body, mul(body, s[0], s[1]), h);
-                             });
-          Value out = slice(b, loc, outs[0], offsets, sizes);
-          out = buildGeneric(
-              b, loc, "pp", {dy, w, x, mu, rs, {m1, {0}}, {m2, {0}}},
-              {{out, {0, 1}}},
-              [&](OpBuilder &body, ValueRange s) -> SmallVector<Value> {
-                Value d = mul(body, s[0], s[1]);
-                Value h = mul(body, sub(body, s[2], s[3]), s[4]);
-                Value inner = sub(body, sub(body, d, s[5]), mul(body, h, s[6]));
-                return {mul(body, inner, s[4])};
-              })[0];
-          return SmallVector<TileResult>{
-              {out, Indices(offsets), Indices(sizes)}};
-        });
-    return SmallVector<Value>{
-        reshape(builder, loc, results[0],
-                cast<RankedTensorType>(destinations[0].getType()).getShape())};
-  }
-  double flops(Operation *op) const {
-    return 15.0 * cast<nn::LayerNormGradInputOp>(op)
-                      .getInput()
-                      .getType()
-                      .getNumElements();
-  }
-};
-
-struct LayerNormGradWeightModel
-    : LowerableOpInterface::ExternalModel<LayerNormGradWeightModel,
-                                          nn::LayerNormGradWeightOp> {
-  // A workgroup owns some columns and adds all rows in order.
-  FailureOr<SmallVector<Value>> lower(Operation *op, OpBuilder &builder,
-                                      ValueRange operands,
-                                      ValueRange destinations) const {
-    Location loc = op->getLoc();
-    Value gradient = asRows(builder, loc, operands[0]),
-          input = asRows(builder, loc, operands[1]);
-    Value mean = asFlat(builder, loc, operands[2]),
-          rstd = asFlat(builder, loc, operands[3]);
-    auto type = cast<RankedTensorType>(gradient.getType());
-    int64_t columns = largestDivisor(type.getDimSize(1), 128);
-    if (columns < 16)
-      columns = std::min<int64_t>(type.getDimSize(1), 128);
-    return buildTiles(
-        builder, loc, type.getShape(), {type.getDimSize(0), columns},
-        destinations,
-        [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets,
-            ArrayRef<OpFoldResult> sizes, ValueRange outs) {
-          Value dw =
-              fill(b, loc, slice(b, loc, outs[0], offsets[1], sizes[1]), 0.0);
-          Value db =
-              fill(b, loc, slice(b, loc, outs[1], offsets[1], sizes[1]), 0.0);
-          auto sums = buildGeneric(
-              b, loc, "rp",
-              {{slice(b, loc, gradient, offsets, sizes), {0, 1}},
-               {slice(b, loc, input, offsets, sizes), {0, 1}},
-               {mean, {0}},
-               {rstd, {0}}},
-              {{dw, {1}}, {db, {1}}},
-              [&](OpBuilder &body, ValueRange s) -> SmallVector<Value> {
-                Value h = arith::MulFOp::create(
-                    body, loc, arith::SubFOp::create(body, loc, s[1], s[2]),
-                    s[3]);
-                Value product = arith::MulFOp::create(body, loc, s[0], h);
-                return {arith::AddFOp::create(body, loc, s[4], product),
-                        arith::AddFOp::create(body, loc, s[5], s[0])};
-              });
-          return SmallVector<TileResult>{{sums[0], {offsets[1]}, {sizes[1]}},
-                                         {sums[1], {offsets[1]}, {sizes[1]}}};
-        });
-  }
-  double flops(Operation *op) const {
-    return 5.0 * cast<nn::LayerNormGradWeightOp>(op)
-                     .getInput()
-                     .getType()
-                     .getNumElements();
-  }
-};
-
 } // namespace
 
 void registerLayerLowering(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, nn::NNDialect *) {
     nn::EmbeddingOp::attachInterface<EmbeddingModel>(*context);
     nn::EmbeddingGradOp::attachInterface<EmbeddingGradModel, EmbeddingGradSum>(
-        *context);
-    nn::LayerNormOp::attachInterface<LayerNormModel>(*context);
-    nn::LayerNormGradInputOp::attachInterface<LayerNormGradInputModel>(
-        *context);
-    nn::LayerNormGradWeightOp::attachInterface<LayerNormGradWeightModel>(
         *context);
   });
 }

@@ -11,6 +11,7 @@ void registerElementwiseLowering(mlir::DialectRegistry &registry);
 void registerShapeLowering(mlir::DialectRegistry &registry);
 void registerMatmulLowering(mlir::DialectRegistry &registry);
 void registerLayerLowering(mlir::DialectRegistry &registry);
+void registerNormLowering(mlir::DialectRegistry &registry);
 void registerAttentionLowering(mlir::DialectRegistry &registry);
 void registerLossLowering(mlir::DialectRegistry &registry);
 void registerNoiseLowering(mlir::DialectRegistry &registry);

@@ -68,9 +68,16 @@ struct MatmulTiles
     return cast<nn::MatmulOp>(op).getType().getRank() - 2;
   }
 
-  Value lowerTile(Operation *op, OpBuilder &b, ValueRange operands,
-                  ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
-                  Value destination) const {
+  /// One result, no by-products.
+  void getByProductTile(Operation *, unsigned, OpBuilder &,
+                        ArrayRef<OpFoldResult>, ArrayRef<OpFoldResult>,
+                        SmallVector<OpFoldResult> &,
+                        SmallVector<OpFoldResult> &) const {}
+
+  SmallVector<Value> lowerTile(Operation *op, OpBuilder &b, ValueRange operands,
+                               ArrayRef<Value>, ArrayRef<OpFoldResult> offsets,
+                               ArrayRef<OpFoldResult> sizes,
+                               ValueRange destinations) const {
     auto matmul = cast<nn::MatmulOp>(op);
     Location loc = op->getLoc();
     bool tl = matmul.getTransposeLhs(), tr = matmul.getTransposeRhs();
@@ -88,7 +95,7 @@ struct MatmulTiles
     };
     Value lhs = operand(operands[0], tl, rank - 2, true);
     Value rhs = operand(operands[1], tr, rank - 1, false);
-    Value out = fill(b, loc, destination, 0.0);
+    Value out = fill(b, loc, destinations[0], 0.0);
     using Dims = SmallVector<int64_t, 4>;
     return buildGeneric(
         b, loc, "ppr",
@@ -100,7 +107,7 @@ struct MatmulTiles
           Value r = castFloat(body, loc, x[1], element);
           return {arith::AddFOp::create(
               body, loc, x[2], arith::MulFOp::create(body, loc, l, r))};
-        })[0];
+        });
   }
 };
 
@@ -118,8 +125,9 @@ struct MatmulModel
         [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets,
             ArrayRef<OpFoldResult> sizes, ValueRange outs) {
           Value out = slice(b, op->getLoc(), outs[0], offsets, sizes, drop);
+          SmallVector<Value> none(operands.size());
           return SmallVector<TileResult>{
-              {tiled.lowerTile(b, operands, offsets, sizes, out),
+              {tiled.lowerTile(b, operands, none, offsets, sizes, out)[0],
                Indices(offsets), Indices(sizes)}};
         });
   }

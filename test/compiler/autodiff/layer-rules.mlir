@@ -113,8 +113,9 @@ plan.program @embedding ["ids"] {
 // CHECK: %[[B:.*]] = train.read @b : tensor<8xf32>
 // CHECK: %[[Y:.*]], %[[Y1:.*]], %[[Y2:.*]] = nn.layer_norm %[[X]], %[[W]], %[[B]] {epsilon = 1.000000e-05 : f64} : tensor<4x8xf32>, tensor<8xf32> -> tensor<4xf32>
 // CHECK: %[[G:.*]] = nn.broadcast %{{.*}} [] : tensor<f32> -> tensor<4x8xf32>
-// CHECK: %[[D7:.*]] = nn.layer_norm_grad_input %[[G]], %[[X]], %[[W]], %[[Y1]], %[[Y2]] : tensor<4x8xf32>, tensor<8xf32>, tensor<4xf32>
-// CHECK: %[[D8:.*]], %[[D9:.*]] = nn.layer_norm_grad_weight %[[G]], %[[X]], %[[Y1]], %[[Y2]] : tensor<4x8xf32>, tensor<4xf32> -> tensor<8xf32>
+// CHECK: %[[D7:.*]], %[[P8:.*]], %[[P9:.*]] = nn.layer_norm_grad %[[G]], %[[X]], %[[W]], %[[Y1]], %[[Y2]] : tensor<4x8xf32>, tensor<8xf32>, tensor<4xf32> -> tensor<1x8xf32>
+// CHECK: %[[D8:.*]] = nn.reduce_sum %[[P8]] [0] : tensor<1x8xf32> -> tensor<8xf32>
+// CHECK: %[[D9:.*]] = nn.reduce_sum %[[P9]] [0] : tensor<1x8xf32> -> tensor<8xf32>
 // CHECK: train.write %[[D7]], @grad.x : tensor<4x8xf32>
 // CHECK: train.write %[[D8]], @grad.w : tensor<8xf32>
 // CHECK: train.write %[[D9]], @grad.b : tensor<8xf32>
@@ -127,6 +128,27 @@ plan.program @layer_norm [] {
   %b = train.read @b : tensor<8xf32>
   %y, %mean, %rstd = nn.layer_norm %x, %w, %b {epsilon = 1.0e-5 : f64} : tensor<4x8xf32>, tensor<8xf32> -> tensor<4xf32>
   %sum = nn.reduce_sum %y [0, 1] : tensor<4x8xf32> -> tensor<f64>
+  %one = nn.constant dense<1.0> : tensor<f64>
+  train.loss "l" %sum, %one : tensor<f64>
+  train.gradient
+}
+
+// -----
+// Frozen weights need no parts. Many rows: blocks of about 32768 elements, even ones
+// where a divisor is near.
+// CHECK-LABEL: plan.program @layer_norm_parts
+// CHECK: nn.layer_norm_grad_input {{.*}} : tensor<1024x768xf32>
+// CHECK: nn.layer_norm_grad {{.*}} : tensor<1024x768xf32>, tensor<768xf32>, tensor<1024xf32> -> tensor<32x768xf32>
+train.parameter @x normal : tensor<1024x768xf32> {external_name = "x"}
+train.parameter @w normal : tensor<768xf32> {external_name = "w"}
+train.parameter @f normal : tensor<768xf32> {trainable = false, external_name = "f"}
+plan.program @layer_norm_parts [] {
+  %x = train.read @x : tensor<1024x768xf32>
+  %w = train.read @w : tensor<768xf32>
+  %f = train.read @f : tensor<768xf32>
+  %y, %mean, %rstd = nn.layer_norm %x, %w, %w {epsilon = 1.0e-5 : f64} : tensor<1024x768xf32>, tensor<768xf32> -> tensor<1024xf32>
+  %z, %mean2, %rstd2 = nn.layer_norm %y, %f, %f {epsilon = 1.0e-5 : f64} : tensor<1024x768xf32>, tensor<768xf32> -> tensor<1024xf32>
+  %sum = nn.reduce_sum %z [0, 1] : tensor<1024x768xf32> -> tensor<f64>
   %one = nn.constant dense<1.0> : tensor<f64>
   train.loss "l" %sum, %one : tensor<f64>
   train.gradient

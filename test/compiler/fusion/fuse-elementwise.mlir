@@ -110,3 +110,64 @@ module @sums {
     train.write %t, @t : tensor<f64>
   }
 }
+
+// -----
+
+// A group waits for its last operand, and what it writes with it: who reads that
+// variable, or a group with it, stays behind.
+// CHECK-LABEL: module @variables
+// CHECK: %[[L:.*]]:2 = plan.launch @matmul_add
+// CHECK: train.write %[[L]]#0, @b
+// CHECK: %[[NEW:.*]] = train.read @b
+// CHECK: plan.launch @exp{{.*}} ins(%[[NEW]]
+// CHECK: %[[GROUP:.*]] = train.read @bs
+// CHECK: train.write %[[GROUP]], @copy
+module @variables {
+  train.state @b metric : tensor<4x4xf32>
+  train.state @seen output : tensor<4x4xf32>
+  train.state @sum output : tensor<4x4xf32>
+  train.state @copy output : tensor<64xf32>
+  train.group @bs [@b] : tensor<64xf32>
+  plan.program @predict ["x", "l", "r"] {
+  ^bb0(%x: tensor<4x4xf32>, %l: tensor<4x4xf32>, %r: tensor<4x4xf32>):
+    %n = nn.neg %x : tensor<4x4xf32>
+    train.write %n, @b : tensor<4x4xf32>
+    %new = train.read @b : tensor<4x4xf32>
+    %e = nn.exp %new : tensor<4x4xf32>
+    train.write %e, @seen : tensor<4x4xf32>
+    %group = train.read @bs : tensor<64xf32>
+    train.write %group, @copy : tensor<64xf32>
+    %m = nn.matmul %l, %r : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+    %s = nn.add %n, %m : tensor<4x4xf32>
+    train.write %s, @sum : tensor<4x4xf32>
+  }
+}
+
+// -----
+
+// The way from the negation to the sum leads through a variable, too: no group, or
+// it would wait for itself. Nothing is written before its old value is read.
+// CHECK-LABEL: module @through_variable
+// CHECK: %[[OLD:.*]] = train.read @b
+// CHECK: train.write %[[OLD]], @old
+// CHECK: %[[N:.*]] = plan.launch @neg
+// CHECK: train.write %[[N]], @b
+// CHECK: %[[NEW:.*]] = train.read @b
+// CHECK: plan.launch @{{.*}}add{{.*}} ins(%{{.*}}, %{{.*}} :
+// CHECK: train.write %{{.*}}, @sum
+module @through_variable {
+  train.state @b metric : tensor<4x4xf32>
+  train.state @old output : tensor<4x4xf32>
+  train.state @sum output : tensor<4x4xf32>
+  plan.program @predict ["x"] {
+  ^bb0(%x: tensor<4x4xf32>):
+    %old = train.read @b : tensor<4x4xf32>
+    train.write %old, @old : tensor<4x4xf32>
+    %n = nn.neg %x : tensor<4x4xf32>
+    train.write %n, @b : tensor<4x4xf32>
+    %new = train.read @b : tensor<4x4xf32>
+    %e = nn.exp %new : tensor<4x4xf32>
+    %s = nn.add %n, %e : tensor<4x4xf32>
+    train.write %s, @sum : tensor<4x4xf32>
+  }
+}

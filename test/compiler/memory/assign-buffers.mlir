@@ -228,8 +228,10 @@ module {
   train.group @all [@a] : tensor<64xf32>
   plan.program @apply [] {
     %a = train.read @a : tensor<8xf32>
-    // expected-error@+1 {{expected a program to use a group whole or its members, but got both for @all}}
+    // Reading both is fine.
     %w = train.read @all : tensor<64xf32>
+    // expected-error@+1 {{expected a program that writes a group or members of it to use either only, but got both for @all}}
+    train.write %w, @all : tensor<64xf32>
   }
 }
 

@@ -27,11 +27,7 @@
 // The norm runs over all gradients, in f64.
 // CHECK: %[[GW:.*]] = train.read @sweep.0.grad : tensor<192xf32>
 // CHECK: %[[GB:.*]] = train.read @sweep.1.grad : tensor<64xf32>
-// CHECK: %[[GW2:.*]] = nn.mul %[[GW]], %[[GW]]
-// CHECK: %[[SW:.*]] = nn.reduce_sum %[[GW2]] [0] : tensor<192xf32> -> tensor<f64>
-// CHECK: %[[GB2:.*]] = nn.mul %[[GB]], %[[GB]]
-// CHECK: %[[SB:.*]] = nn.reduce_sum %[[GB2]] [0] : tensor<64xf32> -> tensor<f64>
-// CHECK: %[[SQUARE:.*]] = nn.add %[[SW]], %[[SB]]
+// CHECK: %[[SQUARE:.*]] = train.sum_squares [@sweep.0.grad, @sweep.1.grad] : tensor<f64>
 // CHECK: %[[NORM:.*]] = nn.sqrt %[[SQUARE]]
 // CHECK: train.write %[[NORM]], @metric.grad_norm
 // CHECK: %[[SAFE:.*]] = nn.add %[[NORM]], %[[EPSILON]]

@@ -239,9 +239,24 @@ func.func @layer_norm_grad_input_c1(%x: tensor<4x8xf32>, %w: tensor<4xf32>) {
 }
 
 // -----
-func.func @layer_norm_grad_weight_c2(%x: tensor<4x8xf32>, %s: tensor<3xf32>) {
+func.func @layer_norm_grad_c2(%x: tensor<4x8xf32>, %w: tensor<8xf32>, %s: tensor<3xf32>) {
   // expected-error @below {{expected statistics of shape [4], but got [3]}}
-  %0, %1 = nn.layer_norm_grad_weight %x, %x, %s, %s : tensor<4x8xf32>, tensor<3xf32> -> tensor<8xf32>
+  %0, %1, %2 = nn.layer_norm_grad %x, %x, %w, %s, %s : tensor<4x8xf32>, tensor<8xf32>, tensor<3xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+func.func @layer_norm_grad_c3(%x: tensor<4x8xf32>, %w: tensor<8xf32>, %s: tensor<4xf32>) {
+  // expected-error @below {{expected parts of shape [P, 8] such that no block of the 4 rows is empty, but got 'tensor<2x4xf32>'}}
+  %0, %1, %2 = nn.layer_norm_grad %x, %x, %w, %s, %s : tensor<4x8xf32>, tensor<8xf32>, tensor<4xf32> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+// Three blocks of two rows would leave the third none.
+func.func @layer_norm_grad_c3(%x: tensor<4x8xf32>, %w: tensor<8xf32>, %s: tensor<4xf32>) {
+  // expected-error @below {{expected parts of shape [P, 8] such that no block of the 4 rows is empty, but got 'tensor<3x8xf32>'}}
+  %0, %1, %2 = nn.layer_norm_grad %x, %x, %w, %s, %s : tensor<4x8xf32>, tensor<8xf32>, tensor<4xf32> -> tensor<3x8xf32>
   return
 }
 

@@ -92,8 +92,8 @@ func.func @layers(%x: tensor<6x4xf32>, %w: tensor<4x8xf32>, %e: tensor<9x4xf32>,
   %5, %mean, %rstd = nn.layer_norm %x, %g, %g {epsilon = 1.0e-5 : f64} : tensor<6x4xf32>, tensor<4xf32> -> tensor<6xf32>
   // CHECK-NEXT: nn.layer_norm_grad_input %{{.*}} : tensor<6x4xf32>, tensor<4xf32>, tensor<6xf32>
   %6 = nn.layer_norm_grad_input %x, %x, %g, %s, %s : tensor<6x4xf32>, tensor<4xf32>, tensor<6xf32>
-  // CHECK-NEXT: nn.layer_norm_grad_weight %{{.*}} : tensor<6x4xf32>, tensor<6xf32> -> tensor<4xf32>
-  %7, %8 = nn.layer_norm_grad_weight %x, %x, %s, %s : tensor<6x4xf32>, tensor<6xf32> -> tensor<4xf32>
+  // CHECK-NEXT: nn.layer_norm_grad %{{.*}} : tensor<6x4xf32>, tensor<4xf32>, tensor<6xf32> -> tensor<2x4xf32>
+  %7, %8, %9 = nn.layer_norm_grad %x, %x, %g, %s, %s : tensor<6x4xf32>, tensor<4xf32>, tensor<6xf32> -> tensor<2x4xf32>
   return
 }
 

@@ -100,6 +100,20 @@ plan.program @a [] {
 }
 
 // -----
+// sum_squares C1
+train.state @ids metric : tensor<8xi32>
+train.step @step [] {
+  // expected-error @below {{expected @ids to be a train.parameter, train.state or train.group of a float type, but it is not}}
+  %0 = train.sum_squares [@ids] : tensor<f64>
+}
+
+// -----
+train.step @step [] {
+  // expected-error @below {{expected @p to be a train.parameter, train.state or train.group of a float type, but it is not}}
+  %0 = train.sum_squares [@p] : tensor<f64>
+}
+
+// -----
 // write C1
 plan.program @a [] {
   %0 = nn.constant dense<0.0> : tensor<8xf32>

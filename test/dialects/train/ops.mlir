@@ -27,6 +27,8 @@ train.step @step ["inputs", "control.random"] {
   train.write %b, @b : tensor<8xf32>
   // CHECK: train.read @both : tensor<130xf32>
   %both = train.read @both : tensor<130xf32>
+  // CHECK: train.sum_squares [@both, @m] : tensor<f64>
+  %squares = train.sum_squares [@both, @m] : tensor<f64>
   // CHECK: train.write %{{.*}}, @both : tensor<130xf32>
   train.write %both, @both : tensor<130xf32>
   %sum = nn.reduce_sum %b [0] : tensor<8xf32> -> tensor<f64>

@@ -170,8 +170,8 @@ static const Rule rules[] = {
        addSpan(p);
        variable(p, "second.weight").role = Role::Output;
      },
-     "expected a range of parameters, of gradients or of optimizer states, but "
-     "got 'second.weight' in one"},
+     "expected a range of parameters, gradients, optimizer states or metrics, "
+     "but got 'second.weight' in one"},
     {"SpansOverlap",
      [](PlanT &p) {
        auto other = std::make_unique<BufferT>(addSpan(p));
