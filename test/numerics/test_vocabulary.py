@@ -43,7 +43,7 @@ def projections(n, c, v, targets, ids):
                lambda h, t, b: ref.cross_entropy(h @ t + b, targets, -100, 0, 0))
     # The table makes the hidden states as well.
     yield Case("tied", tensors,
-               f"%rows = nn.embedding %e, %ids : {w}, {i} -> {h}\n"
+               f"%rows = nn.embedding %e, %inputs : {w}, {i} -> {h}\n"
                f"%mixed = nn.mul %rows, %h : {h}\n"
                f"%x = nn.matmul %mixed, %e transpose_rhs : {h}, {w} -> {x}\n" + loss(), (n,),
                lambda h, e: ref.cross_entropy((e[ids] * h) @ e.T, targets, -100, 0, 0))
@@ -56,7 +56,7 @@ def projections(n, c, v, targets, ids):
 
 
 def inputs(n, cases):
-    names = ["targets"] + ["ids"] * any(case.name == "tied" for case in cases)
+    names = ["targets"] + ["inputs"] * any(case.name == "tied" for case in cases)
     return [(name, tensor((n,), "i32")) for name in names]
 
 
@@ -95,7 +95,7 @@ def compare(failures, n, c, v):
     cases = list(projections(n, c, v, targets, ids))
     for case in cases:
         case.forward = False
-    values = {"targets": targets, "ids": ids}
+    values = {"targets": targets, "inputs": ids}
     tolerance = 1e-12 if Precision.element == "f64" else 2e-6
     with tempfile.TemporaryDirectory() as folder:
         for micro_batches in (1, 2):
@@ -125,7 +125,7 @@ def test():
         targets, ids = sample(rng, n, v, ignored)
         for case in projections(n, c, v, targets, ids):
             failures += [f"n={n} c={c} v={v} {f}"
-                         for f in run([case], inputs(n, [case]), {"targets": targets, "ids": ids},
+                         for f in run([case], inputs(n, [case]), {"targets": targets, "inputs": ids},
                                       seeds=(1,), attributes=CHUNKS)]
     compare(failures, 50, 6, 11)
     compare(failures, 64, 8, 70)
