@@ -61,6 +61,15 @@ bool write(int descriptor, std::span<const std::byte> bytes,
   return writeFully(descriptor, bytes);
 }
 
+bool overwrite(int descriptor, uint64_t offset,
+               std::span<const std::byte> bytes, const std::string &path) {
+  off_t end = lseek(descriptor, 0, SEEK_CUR);
+  return end >= 0 &&
+         lseek(descriptor, static_cast<off_t>(offset), SEEK_SET) >= 0 &&
+         write(descriptor, bytes, path) &&
+         lseek(descriptor, end, SEEK_SET) >= 0;
+}
+
 bool sync(int descriptor, const std::string &path) {
   if (!allowed(Call::Sync, path))
     return false;

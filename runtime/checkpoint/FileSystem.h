@@ -10,6 +10,7 @@
 #define TRAINC_RUNTIME_CHECKPOINT_FILESYSTEM_H
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -30,6 +31,9 @@ int createFile(const std::string &path);
 /// `path` is what a fault is asked about.
 bool write(int descriptor, std::span<const std::byte> bytes,
            const std::string &path);
+/// The same at `offset`, over what is there; appending goes on at the end.
+bool overwrite(int descriptor, uint64_t offset,
+               std::span<const std::byte> bytes, const std::string &path);
 bool sync(int descriptor, const std::string &path);
 bool rename(const std::string &from, const std::string &to);
 /// Swaps two names in one step; false with EINVAL or ENOSYS where the file

@@ -203,6 +203,14 @@ Status FileWriter::write(std::string_view text) {
   return write(std::as_bytes(std::span(text.data(), text.size())));
 }
 
+Status FileWriter::overwrite(uint64_t offset,
+                             std::span<const std::byte> bytes) {
+  TRAINC_RETURN_IF_ERROR(flush());
+  if (!file_system::overwrite(descriptor_, offset, bytes, path_))
+    return systemError(path_, "write the file");
+  return {};
+}
+
 Status FileWriter::commit() {
   TRAINC_RETURN_IF_ERROR(flush());
   if (!file_system::sync(descriptor_, path_))

@@ -70,9 +70,11 @@ public:
   /// Appends; small pieces are gathered before they reach the kernel.
   Status write(std::span<const std::byte> bytes);
   Status write(std::string_view text);
+  /// Replaces bytes that were written, from `offset` of the file on.
+  Status overwrite(uint64_t offset, std::span<const std::byte> bytes);
   /// fsync; for Replace also rename to the final name, fsync of the folder.
   Status commit();
-  /// Of all bytes written so far.
+  /// Of all bytes appended so far, and so of no file with overwritten ones.
   uint64_t hash() const { return hash_.value(); }
 
 private:

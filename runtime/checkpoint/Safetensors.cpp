@@ -164,49 +164,78 @@ const TensorInfo *SafetensorsFile::find(const std::string &name) const {
 // Writing
 //===----------------------------------------------------------------------===//
 
-Result<SafetensorsWriter>
-SafetensorsWriter::create(const std::string &path,
-                          std::span<const TensorSpec> tensors,
-                          Placement placement) {
-  SafetensorsWriter writer;
-  writer.path_ = path;
+/// The eight bytes of size and the JSON, with spaces up to `size_bytes` and to
+/// a multiple of eight, which aligns the data. Sets expected_bytes_.
+Result<std::string> SafetensorsWriter::header(size_t size_bytes) {
   auto quote = [](const std::string &text) {
     return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
   };
-  std::string header = R"({"__metadata__":{"format":"pt"})";
+  std::string json = R"({"__metadata__":{"format":"pt"})";
   std::unordered_set<std::string> names;
-  for (const TensorSpec &tensor : tensors) {
+  expected_bytes_ = 0;
+  for (const TensorSpec &tensor : tensors_) {
     std::optional<uint64_t> size = tensorSizeBytes(tensor.type, tensor.shape);
     if (!size || !names.insert(tensor.name).second)
       return Status::user(fmt::format(
           "{}: expected tensors of distinct names and addressable sizes, but "
           "got '{}' {}",
-          path, tensor.name, formatShape(tensor.shape)));
-    uint64_t begin = writer.expected_bytes_;
-    writer.expected_bytes_ += *size;
-    header += fmt::format(
+          path_, tensor.name, formatShape(tensor.shape)));
+    uint64_t begin = expected_bytes_;
+    expected_bytes_ += *size;
+    json += fmt::format(
         R"(,{}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
         quote(tensor.name), tensorTypeName(tensor.type),
-        fmt::join(tensor.shape, ","), begin, writer.expected_bytes_);
+        fmt::join(tensor.shape, ","), begin, expected_bytes_);
   }
-  header += '}';
-  // Spaces after the JSON align the data to eight bytes.
-  header.resize((header.size() + 7) / 8 * 8, ' ');
-  if (header.size() > SafetensorsFile::kMaxHeaderBytes)
+  json += '}';
+  json.resize((std::max(json.size() + 8, size_bytes) + 7) / 8 * 8 - 8, ' ');
+  if (json.size() > SafetensorsFile::kMaxHeaderBytes)
     return Status::user(fmt::format(
         "{}: expected a header of at most {} bytes, but got {}; write fewer "
         "tensors",
-        path, SafetensorsFile::kMaxHeaderBytes, header.size()));
+        path_, SafetensorsFile::kMaxHeaderBytes, json.size()));
+  std::string size(8, '\0');
+  for (size_t i = 0; i < 8; ++i)
+    size[i] = static_cast<char>(json.size() >> (8 * i));
+  return size + json;
+}
 
+Status SafetensorsWriter::start(const std::string &path, Placement placement) {
+  path_ = path;
+  // The longest length and the longest offset need that many digits.
+  constexpr size_t kDigits = 2 * 20;
+  Result<std::string> text = header(0);
+  if (text.ok() && growing_)
+    text = header(text->size() + kDigits);
+  if (!text.ok())
+    return text.status();
   Result<FileWriter> file = FileWriter::create(path, placement);
   if (!file.ok())
     return file.status();
-  writer.file_ = std::move(*file);
-  std::array<std::byte, 8> size;
-  for (size_t i = 0; i < 8; ++i)
-    size[i] = static_cast<std::byte>(header.size() >> (8 * i));
-  TRAINC_RETURN_IF_ERROR(writer.file_.write(size));
-  TRAINC_RETURN_IF_ERROR(writer.file_.write(header));
+  file_ = std::move(*file);
+  header_bytes_ = text->size();
+  return file_.write(*text);
+}
+
+Result<SafetensorsWriter>
+SafetensorsWriter::create(const std::string &path,
+                          std::span<const TensorSpec> tensors,
+                          Placement placement) {
+  SafetensorsWriter writer;
+  writer.tensors_.assign(tensors.begin(), tensors.end());
+  TRAINC_RETURN_IF_ERROR(writer.start(path, placement));
+  writer.tensors_.clear();
+  return writer;
+}
+
+Result<SafetensorsWriter>
+SafetensorsWriter::createGrowing(const std::string &path,
+                                 std::span<const TensorSpec> tensors) {
+  SafetensorsWriter writer;
+  writer.tensors_.assign(tensors.begin(), tensors.end());
+  writer.growing_ = true;
+  writer.tensors_.back().shape = {0};
+  TRAINC_RETURN_IF_ERROR(writer.start(path, Placement::Replace));
   return writer;
 }
 
@@ -215,7 +244,22 @@ Status SafetensorsWriter::write(std::span<const std::byte> bytes) {
   return file_.write(bytes);
 }
 
+Status SafetensorsWriter::overwrite(uint64_t offset,
+                                    std::span<const std::byte> bytes) {
+  return file_.overwrite(header_bytes_ + offset, bytes);
+}
+
 Status SafetensorsWriter::finish() {
+  if (growing_ && written_bytes_ > expected_bytes_) {
+    TensorSpec &last = tensors_.back();
+    last.shape = {(written_bytes_ - expected_bytes_) /
+                  tensorTypeSizeBytes(last.type)};
+    Result<std::string> text = header(header_bytes_);
+    if (!text.ok())
+      return text.status();
+    TRAINC_RETURN_IF_ERROR(file_.overwrite(
+        0, std::as_bytes(std::span(text->data(), text->size()))));
+  }
   if (written_bytes_ != expected_bytes_)
     return Status::system(
         fmt::format("{}: expected {} bytes of tensors, but got {}", path_,

@@ -114,18 +114,33 @@ public:
   static Result<SafetensorsWriter>
   create(const std::string &path, std::span<const TensorSpec> tensors,
          Placement placement = Placement::Replace);
+  /// The same where nobody knows yet how long the last tensor, of one
+  /// dimension, becomes: finish() counts what came of it. Its declared length
+  /// is not used.
+  static Result<SafetensorsWriter>
+  createGrowing(const std::string &path, std::span<const TensorSpec> tensors);
 
   /// Appends bytes of the tensors, in their declared order; pieces may be of
   /// any size.
   Status write(std::span<const std::byte> bytes);
+  /// Replaces bytes of the tensors that were written, from `offset` bytes after
+  /// the header on.
+  Status overwrite(uint64_t offset, std::span<const std::byte> bytes);
   /// Checks that exactly the declared bytes came, then puts the file in place.
   Status finish();
-  /// StreamHash of the whole file, to be asked after finish().
+  /// StreamHash of the whole file, to be asked after finish(); of no file that
+  /// grew or has overwritten bytes.
   uint64_t hash() const { return file_.hash(); }
 
 private:
+  Status start(const std::string &path, Placement placement);
+  Result<std::string> header(size_t size_bytes);
+
   FileWriter file_;
   std::string path_;
+  std::vector<TensorSpec> tensors_; ///< kept while the last one grows
+  bool growing_ = false;
+  uint64_t header_bytes_ = 0; ///< with the eight of its size
   uint64_t expected_bytes_ = 0;
   uint64_t written_bytes_ = 0;
 };

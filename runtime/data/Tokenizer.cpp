@@ -192,11 +192,23 @@ uint32_t Tokenizer::vocabularySize() const {
   return model_ ? static_cast<uint32_t>(model_->processor.GetPieceSize()) : 256;
 }
 
+std::optional<uint32_t> Tokenizer::findPiece(const std::string &piece) const {
+  if (!model_)
+    return {};
+  int id = model_->processor.PieceToId(piece);
+  // Unknown texts get the id of the unknown piece.
+  if (id < 0 || model_->processor.IdToPiece(id) != piece)
+    return {};
+  return static_cast<uint32_t>(id);
+}
+
 Status Tokenizer::encode(std::string_view text,
                          std::vector<uint32_t> &ids) const {
   if (!model_) {
+    size_t size = ids.size();
+    ids.resize(size + text.size());
     for (char c : text)
-      ids.push_back(static_cast<unsigned char>(c));
+      ids[size++] = static_cast<unsigned char>(c);
     return {};
   }
   if (size_t bad = findInvalidUtf8(text); bad != text.size())

@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,8 +45,12 @@ public:
   /// Number of ids.
   uint32_t vocabularySize() const;
 
-  /// Appends the ids of `text`. SentencePiece wants UTF-8: user error with the
-  /// position of the first byte that is not.
+  /// The id of a piece such as "</s>", or none.
+  std::optional<uint32_t> findPiece(const std::string &piece) const;
+
+  /// Appends the ids of `text`. May be called from several threads.
+  /// SentencePiece wants UTF-8: user error with the position of the first byte
+  /// that is not.
   Status encode(std::string_view text, std::vector<uint32_t> &ids) const;
 
   /// The bytes `id` stands for; a character may be spread over several ids.

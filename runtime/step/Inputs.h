@@ -38,6 +38,11 @@ public:
   /// values.
   virtual Status fill(uint64_t step, uint32_t micro_batch,
                       std::span<const InputSlot> slots) = 0;
+  /// The micro-batch that fill() will most likely be asked for next, with the
+  /// slots of before: a source may read it meanwhile.
+  virtual void announce(uint64_t step, uint32_t micro_batch) {
+    (void)step, (void)micro_batch;
+  }
 };
 
 /// The Data inputs that some programs need.

@@ -46,9 +46,18 @@ Status StepLoop::initialize() {
   return session_.device().run(*initialize_);
 }
 
+static uint64_t nanosecondsSince(std::chrono::steady_clock::time_point begin) {
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(
+          std::chrono::steady_clock::now() - begin)
+          .count());
+}
+
 Status StepLoop::prepare(const InputSet &inputs, DataSource &source,
                          uint64_t step, uint32_t micro_batch) {
+  const auto begin = std::chrono::steady_clock::now();
   TRAINC_RETURN_IF_ERROR(inputs.fill(source, step, micro_batch));
+  data_ns_ += nanosecondsSince(begin);
   control_.setRandom(seed_, step, uint64_t{micro_batch} * sequences_);
   control_.setMicroBatch(micro_batch);
   return {};
@@ -56,15 +65,22 @@ Status StepLoop::prepare(const InputSet &inputs, DataSource &source,
 
 Status StepLoop::countAndAccumulate(uint64_t step, DataSource &source) {
   TRAINC_RETURN_IF_ERROR(require(accumulate_, "accumulate"));
+  // A single micro-batch is still in place from counting.
+  const bool read_twice = count_ && micro_batches_ != 1;
   if (count_)
     for (uint32_t j = 0; j != micro_batches_; ++j) {
       TRAINC_RETURN_IF_ERROR(prepare(training_inputs_, source, step, j));
+      if (read_twice)
+        source.announce(step, j + 1 == micro_batches_ ? 0 : j + 1);
       TRAINC_RETURN_IF_ERROR(session_.device().run(*count_));
     }
   for (uint32_t j = 0; j != micro_batches_; ++j) {
-    // A single micro-batch is still in place from counting.
-    if (!count_ || micro_batches_ != 1)
+    if (!count_ || read_twice)
       TRAINC_RETURN_IF_ERROR(prepare(training_inputs_, source, step, j));
+    if (j + 1 == micro_batches_)
+      source.announce(step + 1, 0);
+    else
+      source.announce(step, j + 1);
     TRAINC_RETURN_IF_ERROR(session_.device().run(*accumulate_));
   }
   return {};
@@ -85,32 +101,31 @@ void StepLoop::readResult(StepResult &result) const {
     result.metrics[i] = session_.scalar(plan.metrics()->Get(i)->variable());
 }
 
+Status StepLoop::runTimed(uint64_t step, DataSource &source, bool update,
+                          StepResult &result) {
+  const auto begin = std::chrono::steady_clock::now();
+  data_ns_ = 0;
+  TRAINC_RETURN_IF_ERROR(countAndAccumulate(step, source));
+  if (update) {
+    control_.setRandom(seed_, step, 0);
+    control_.setMicroBatch(0);
+    TRAINC_RETURN_IF_ERROR(session_.device().run(*apply_));
+  }
+  readResult(result);
+  result.duration_ns = nanosecondsSince(begin);
+  result.data_ns = data_ns_;
+  return {};
+}
+
 Status StepLoop::runStep(uint64_t step, DataSource &source,
                          StepResult &result) {
   TRAINC_RETURN_IF_ERROR(require(apply_, "apply"));
-  const auto begin = std::chrono::steady_clock::now();
-  TRAINC_RETURN_IF_ERROR(countAndAccumulate(step, source));
-  control_.setRandom(seed_, step, 0);
-  control_.setMicroBatch(0);
-  TRAINC_RETURN_IF_ERROR(session_.device().run(*apply_));
-  readResult(result);
-  result.duration_ns = static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(
-          std::chrono::steady_clock::now() - begin)
-          .count());
-  return {};
+  return runTimed(step, source, /*update=*/true, result);
 }
 
 Status StepLoop::runGradients(uint64_t step, DataSource &source,
                               StepResult &result) {
-  const auto begin = std::chrono::steady_clock::now();
-  TRAINC_RETURN_IF_ERROR(countAndAccumulate(step, source));
-  readResult(result);
-  result.duration_ns = static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(
-          std::chrono::steady_clock::now() - begin)
-          .count());
-  return {};
+  return runTimed(step, source, /*update=*/false, result);
 }
 
 Status StepLoop::runEvaluation(uint64_t batches, DataSource &source,
@@ -124,6 +139,9 @@ Status StepLoop::runEvaluation(uint64_t batches, DataSource &source,
     TRAINC_RETURN_IF_ERROR(prepare(evaluation_inputs_, source,
                                    1 + k / micro_batches_,
                                    static_cast<uint32_t>(k % micro_batches_)));
+    if (k + 1 != batches)
+      source.announce(1 + (k + 1) / micro_batches_,
+                      static_cast<uint32_t>((k + 1) % micro_batches_));
     TRAINC_RETURN_IF_ERROR(session_.device().run(*evaluate_));
     for (uint32_t i = 0; i != terms.size(); ++i) {
       result.sums[i] += session_.scalar(terms.Get(i)->evaluate_sum());

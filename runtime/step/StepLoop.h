@@ -27,6 +27,7 @@ struct StepResult {
       losses; ///< per loss term, sum / count; 0 where count is 0
   std::vector<double> metrics; ///< per Plan.metrics
   uint64_t duration_ns = 0;    ///< wall time, inputs included
+  uint64_t data_ns = 0;        ///< part of it that went by waiting for inputs
 };
 
 /// Numbers of an evaluation, in the plan's order of loss terms.
@@ -82,6 +83,8 @@ private:
                  uint32_t micro_batch);
   Status countAndAccumulate(uint64_t step, DataSource &source);
   void readResult(StepResult &result) const;
+  Status runTimed(uint64_t step, DataSource &source, bool update,
+                  StepResult &result);
 
   Session &session_;
   uint64_t seed_;
@@ -91,6 +94,7 @@ private:
   InputSet training_inputs_, evaluation_inputs_, prediction_inputs_;
   std::optional<size_t> initialize_, count_, accumulate_, apply_, evaluate_,
       predict_;
+  uint64_t data_ns_ = 0; ///< spent in prepare() by the current step
 };
 
 } // namespace trainc

@@ -19,13 +19,19 @@
 namespace trainc::trainrun {
 
 struct TokenizeOptions {
-  std::string model;              ///< path or "bytes"; empty with `train`
-  uint32_t train_vocabulary = 0;  ///< pieces to train; 0: use `model`
-  std::vector<std::string> texts; ///< UTF-8 files
-  std::string output;             ///< TOKENS.safetensors
-  bool json = false;              ///< results as one JSON object
+  std::string model;               ///< path or "bytes"; empty with `train`
+  uint32_t train_vocabulary = 0;   ///< pieces to train; 0: use `model`
+  std::vector<std::string> texts;  ///< UTF-8 files
+  std::string output;              ///< TOKENS.safetensors
+  std::string documents = "files"; ///< see parseDocumentRule
+  std::string sentences;           ///< see parseSentenceRule; empty: none
+  std::string end_token;           ///< id or piece after every document
+  unsigned threads = 0;
+  bool json = false; ///< results as one JSON object
 };
-Status runTokenize(const TokenizeOptions &options);
+/// `interrupted` becomes the number of the signal that ended the work, if any;
+/// there is no output then.
+Status runTokenize(const TokenizeOptions &options, int &interrupted);
 
 struct TrainOptions {
   std::string plan;

@@ -7,6 +7,7 @@
 
 #include "tools/trainrun/Commands.h"
 
+#include "runtime/data/PrefetchedData.h"
 #include "runtime/step/StepLoop.h"
 #include "tools/trainrun/Support.h"
 
@@ -31,8 +32,9 @@ Status runEval(const EvalOptions &options) {
   TRAINC_RETURN_IF_ERROR(loadWeights(**session, options.weights));
 
   EvaluationResult result;
-  TRAINC_RETURN_IF_ERROR(
-      (*loop)->runEvaluation((*data)->batchesOfOneEpoch(), **data, result));
+  auto prefetched = PrefetchedData::create(**data);
+  TRAINC_RETURN_IF_ERROR((*loop)->runEvaluation((*data)->batchesOfOneEpoch(),
+                                                *prefetched, result));
   const auto &terms = *(*session)->plan().table().loss_terms();
   uint64_t tokens =
       (*data)->windows() * (*session)->plan().table().batch()->length();

@@ -121,11 +121,15 @@ void addJson(CLI::App *command, bool &json,
 }
 
 void CommandLine::addTokenize() {
-  CLI::App *command =
-      add("tokenize", "Turn text files into a token file",
-          "  trainrun tokenize --train 4096 book.txt -o book.safetensors\n"
-          "  trainrun tokenize --model book.model more.txt -o more.safetensors",
-          [this] { return runTokenize(tokenize_); });
+  CLI::App *command = add(
+      "tokenize", "Turn text files into a token file",
+      "  trainrun tokenize --train 4096 book.txt -o book.safetensors\n"
+      "  trainrun tokenize --model book.model more.txt -o more.safetensors\n"
+      "  trainrun tokenize --model book.model --documents jsonl "
+      "--end-token '</s>' part-*.jsonl -o corpus.safetensors\n"
+      "  trainrun tokenize --model bytes --documents blank-lines "
+      "--sentences lines wiki.txt -o wiki.safetensors",
+      [this] { return runTokenize(tokenize_, interrupted_); });
   command
       ->add_option("--model", tokenize_.model,
                    "SentencePiece model, or 'bytes': every byte a token")
@@ -141,6 +145,22 @@ void CommandLine::addTokenize() {
   command->add_option("-o,--output", tokenize_.output, "the token file")
       ->required()
       ->type_name("TOKENS.safetensors");
+  command
+      ->add_option("--documents", tokenize_.documents,
+                   "what a document is: files, lines, blank-lines (between "
+                   "them), jsonl (\"text\" of every line), separator=TEXT")
+      ->capture_default_str()
+      ->type_name("RULE");
+  command
+      ->add_option("--sentences", tokenize_.sentences,
+                   "write sentence_offsets: lines, or stops (. ! ? before a "
+                   "space)")
+      ->type_name("RULE");
+  command
+      ->add_option("--end-token", tokenize_.end_token,
+                   "piece or id put after every document")
+      ->type_name("TOKEN");
+  addThreads(command, tokenize_.threads);
   addJson(command, tokenize_.json);
 }
 

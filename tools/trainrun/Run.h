@@ -9,6 +9,7 @@
 #define TRAINC_TOOLS_TRAINRUN_RUN_H
 
 #include "runtime/checkpoint/Files.h"
+#include "runtime/data/PrefetchedData.h"
 #include "runtime/step/StepLoop.h"
 #include "tools/trainrun/Commands.h"
 #include "tools/trainrun/MetricsFile.h"
@@ -54,6 +55,7 @@ private:
   std::unique_ptr<Session> session_;
   std::unique_ptr<StepLoop> loop_;
   std::unique_ptr<CausalData> data_;
+  std::unique_ptr<PrefetchedData> prefetched_; ///< data_, read beforehand
   Validation validation_;
   TrainingTensors tensors_;
   TrainingState state_;
@@ -65,6 +67,8 @@ private:
   std::optional<uint64_t> saved_step_; ///< of the newest checkpoint
   bool already_done_ = false;          ///< this process had nothing to do
   double tokens_per_second_ = NAN;     ///< of this process, if it made steps
+  uint64_t step_ns_ = 0, data_ns_ = 0; ///< of this process: steps, and in them
+                                       ///< waiting for data
   int interrupted_ = 0;
   std::string summary_;
 };

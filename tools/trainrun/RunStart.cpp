@@ -96,6 +96,7 @@ Status Run::openData() {
   if (!data.ok())
     return data.status();
   data_ = std::move(*data);
+  prefetched_ = PrefetchedData::create(*data_);
   if (state_.data_tokens && state_.data_tokens != data_->tokens())
     logWarning("expected the {} tokens of data that this run began with, but "
                "got {}; the order of the rows changes from here on",

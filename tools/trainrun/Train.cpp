@@ -61,7 +61,9 @@ static std::optional<double> finite(double value) {
 Status Run::step(Progress &progress, StepResult &result) {
   const Plan &plan = session_->plan();
   uint64_t step = state_.step + 1;
-  TRAINC_RETURN_IF_ERROR(loop_->runStep(step, *data_, result));
+  TRAINC_RETURN_IF_ERROR(loop_->runStep(step, *prefetched_, result));
+  step_ns_ += result.duration_ns;
+  data_ns_ += result.data_ns;
   state_.step = step;
   state_.tokens += tokensPerStep(plan);
   state_.examples = data_->examplesBefore(step + 1);
@@ -201,6 +203,7 @@ Status Run::writeSummary() {
   "best_checkpoint": {},
   "interrupted": {},
   "tokens_per_second": {},
+  "data_wait_share": {},
   "predicted_bytes": {},
   "peak_bytes": {},
   "arena_bytes": {},
@@ -217,6 +220,9 @@ Status Run::writeSummary() {
       state_.best_step ? fmt::format("{}", *state_.best_step) : "null",
       best.empty() ? "null" : jsonString(fs::path(best).filename().string()),
       finished() ? "false" : "true", jsonNumber(tokens_per_second_),
+      jsonNumber(step_ns_ ? static_cast<double>(data_ns_) /
+                                static_cast<double>(step_ns_)
+                          : NAN),
       session_->predictedBytes() + processOverheadBytes, peakResidentBytes(),
       session_->device().arenaBytes(), session_->device().scratchBytes(),
       processOverheadBytes, jsonString(deviceName()),

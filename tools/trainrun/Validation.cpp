@@ -2,6 +2,7 @@
 
 #include "tools/trainrun/Validation.h"
 
+#include "runtime/data/PrefetchedData.h"
 #include "tools/trainrun/Support.h"
 
 #include <cmath>
@@ -36,8 +37,9 @@ Result<Validation> Validation::open(const Plan &plan,
 Status Validation::run(StepLoop &loop, TrainingState &state, double &loss,
                        bool &best) {
   EvaluationResult result;
+  auto prefetched = PrefetchedData::create(*data_);
   TRAINC_RETURN_IF_ERROR(
-      loop.runEvaluation(data_->batchesOfOneEpoch(), *data_, result));
+      loop.runEvaluation(data_->batchesOfOneEpoch(), *prefetched, result));
   loss = result.loss;
   best = std::isfinite(loss) &&
          (!state.best_eval_loss || loss < *state.best_eval_loss);

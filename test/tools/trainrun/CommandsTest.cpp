@@ -168,6 +168,14 @@ TEST_F(CommandsTest, GenerateContinuesThePrompt) {
   EXPECT_EQ(runGenerate(options).code(), StatusCode::User);
 }
 
+/// As the command is called, which nothing interrupts here.
+Status tokenize(const TokenizeOptions &options) {
+  int interrupted = 0;
+  Status status = runTokenize(options, interrupted);
+  EXPECT_EQ(interrupted, 0);
+  return status;
+}
+
 TEST_F(CommandsTest, TokenizeTrainsAndReuses) {
   std::string text;
   std::mt19937 random(3);
@@ -179,7 +187,7 @@ TEST_F(CommandsTest, TokenizeTrainsAndReuses) {
   options.train_vocabulary = 300;
   options.texts = {path("a.txt"), path("b.txt")};
   options.output = path("x.safetensors");
-  run(runTokenize, options);
+  run(tokenize, options);
 
   auto ids = readTensor<uint16_t>(options.output, "tokens");
   auto offsets = readTensor<uint64_t>(options.output, "document_offsets");
@@ -197,16 +205,16 @@ TEST_F(CommandsTest, TokenizeTrainsAndReuses) {
   again.model = path("x.model");
   again.texts = options.texts;
   again.output = path("y.safetensors");
-  run(runTokenize, again);
+  run(tokenize, again);
   EXPECT_EQ(readText(path("x.safetensors")), readText(path("y.safetensors")));
 
   writeText(path("latin.txt"), "caf\xe9");
   again.texts = {path("latin.txt")};
-  Status status = runTokenize(again);
+  Status status = tokenize(again);
   EXPECT_EQ(status.code(), StatusCode::User);
   EXPECT_NE(status.message().find("latin.txt: byte 3"), std::string::npos)
       << status.message();
-  EXPECT_EQ(runTokenize({}).code(), StatusCode::User);
+  EXPECT_EQ(tokenize({}).code(), StatusCode::User);
 }
 
 } // namespace

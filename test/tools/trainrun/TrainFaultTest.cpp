@@ -57,8 +57,8 @@ protected:
     }
     contents["metrics.jsonl"] = lines;
     auto summary = nlohmann::json::parse(contents["summary.json"]);
-    for (const char *key :
-         {"tokens_per_second", "peak_bytes", "overhead_bytes"})
+    for (const char *key : {"tokens_per_second", "data_wait_share",
+                            "peak_bytes", "overhead_bytes"})
       EXPECT_EQ(summary.erase(key), 1u) << key;
     contents["summary.json"] = summary.dump();
     return contents;

@@ -71,6 +71,51 @@ TEST(Safetensors, ReadsWhatItWrote) {
   EXPECT_EQ(file->find("absent"), nullptr);
 }
 
+TEST(Safetensors, LastTensorGrows) {
+  TemporaryFolder folder;
+  const std::vector<TensorSpec> specs = {
+      {"offsets", TensorType::U64, {2}},
+      {"tokens", TensorType::U16, {0}},
+  };
+  for (const size_t count : {size_t(0), size_t(1), size_t(300'001)}) {
+    auto writer =
+        SafetensorsWriter::createGrowing(folder / "x.safetensors", specs);
+    ASSERT_TRUE(writer.ok()) << writer.status().message();
+    std::vector<uint64_t> offsets(2);
+    ASSERT_TRUE(writer->write(std::as_bytes(std::span(offsets))).ok());
+    std::vector<uint16_t> tokens(count);
+    for (size_t i = 0; i < count; ++i)
+      tokens[i] = static_cast<uint16_t>(i * 31);
+    ASSERT_TRUE(writer->write(std::as_bytes(std::span(tokens))).ok());
+    offsets = {7, count};
+    ASSERT_TRUE(writer->overwrite(0, std::as_bytes(std::span(offsets))).ok());
+    ASSERT_TRUE(writer->finish().ok());
+
+    auto file = SafetensorsFile::open(folder / "x.safetensors");
+    ASSERT_TRUE(file.ok()) << file.status().message();
+    const TensorInfo *info = file->find("tokens");
+    ASSERT_NE(info, nullptr);
+    EXPECT_EQ(info->shape, std::vector<uint64_t>{count});
+    std::vector<uint16_t> read(count);
+    ASSERT_TRUE(
+        file->read(*info, 0, std::as_writable_bytes(std::span(read))).ok());
+    EXPECT_EQ(read, tokens);
+    std::vector<uint64_t> first(2);
+    ASSERT_TRUE(file->read(*file->find("offsets"), 0,
+                           std::as_writable_bytes(std::span(first)))
+                    .ok());
+    EXPECT_EQ(first, offsets);
+  }
+  // Half an element is no element.
+  auto writer =
+      SafetensorsWriter::createGrowing(folder / "y.safetensors", specs);
+  ASSERT_TRUE(writer.ok());
+  const std::vector<std::byte> odd(16 + 3);
+  ASSERT_TRUE(writer->write(odd).ok());
+  EXPECT_FALSE(writer->finish().ok());
+  EXPECT_FALSE(std::filesystem::exists(folder / "y.safetensors"));
+}
+
 TEST(Safetensors, UnfinishedFilesLeaveNothing) {
   TemporaryFolder folder;
   {

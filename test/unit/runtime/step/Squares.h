@@ -41,6 +41,13 @@ public:
     bool operator==(const Call &) const = default;
   };
   std::vector<Call> calls;
+  /// As {step, micro-batch, how many calls came before}.
+  std::vector<Call> announced;
+
+  void announce(uint64_t step, uint32_t micro_batch) override {
+    if (announced.size() < announced.capacity())
+      announced.push_back({step, micro_batch, calls.size()});
+  }
 
   Status fill(uint64_t step, uint32_t micro_batch,
               std::span<const InputSlot> slots) override {

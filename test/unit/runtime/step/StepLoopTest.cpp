@@ -146,6 +146,36 @@ TEST(StepLoop, AsksForInputsInOrder) {
   EXPECT_EQ(one.calls, (Calls{{5, 0, 2}}));
 }
 
+/// What is announced must be what is asked for next, or it is read in vain.
+TEST(StepLoop, AnnouncesWhatItAsksForNext) {
+  for (const uint32_t micro_batches : {1u, 2u, 3u}) {
+    Training run = start(*makePlan(2, micro_batches));
+    RandomRows source(2);
+    source.calls.reserve(64);
+    source.announced.reserve(64);
+    StepResult result;
+    for (uint64_t step = 5; step != 8; ++step)
+      ASSERT_TRUE(run.loop->runStep(step, source, result).ok());
+    EvaluationResult evaluation;
+    const size_t before = source.calls.size();
+    ASSERT_TRUE(run.loop->runEvaluation(5, source, evaluation).ok());
+    // Each call but the first was announced; the first of the evaluation is
+    // not the step that would have come.
+    ASSERT_EQ(source.announced.size(), source.calls.size() - 1);
+    for (const RandomRows::Call &announced : source.announced) {
+      if (announced.slots == before) {
+        EXPECT_EQ(announced.step, 8u);
+        EXPECT_EQ(announced.micro_batch, 0u);
+        continue;
+      }
+      const RandomRows::Call &next = source.calls[announced.slots];
+      EXPECT_EQ(announced.step, next.step);
+      EXPECT_EQ(announced.micro_batch, next.micro_batch);
+    }
+    EXPECT_LE(result.data_ns, result.duration_ns);
+  }
+}
+
 TEST(StepLoop, ControlNamesStepAndGlobalRow) {
   Training run = start(*makePlan(2, 3), 1, 11);
   RandomRows source(2);
