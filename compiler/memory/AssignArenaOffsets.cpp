@@ -241,6 +241,29 @@ struct AssignArenaOffsets : impl::AssignArenaOffsetsBase<AssignArenaOffsets> {
     sizes.back() = needed_bytes;
     arena.setSegmentSizes(sizes);
     arena.setSizeBytes(start_bytes + needed_bytes);
+    if (failed(checkBudget(module, arena)))
+      signalPassFailure();
+  }
+
+  /// The recipe's `memory.budget` bounds the arena.
+  static LogicalResult checkBudget(ModuleOp module, plan::ArenaOp arena) {
+    auto budget =
+        module->getAttrOfType<IntegerAttr>("train.memory_budget_bytes");
+    const auto size_bytes = static_cast<int64_t>(arena.getSizeBytes());
+    if (!budget || size_bytes <= budget.getInt())
+      return success();
+    InFlightDiagnostic error = module.emitError()
+                               << "expected an arena within memory.budget, "
+                               << budget.getInt() << " bytes, but got "
+                               << size_bytes << " (";
+    llvm::interleaveComma(
+        llvm::zip(arena.getSegmentNames().getAsValueRange<StringAttr>(),
+                  arena.getSegmentSizes()),
+        error, [&](auto segment) {
+          error << std::get<0>(segment) << " " << std::get<1>(segment);
+        });
+    return error << "); cut the batch into more micro-batches: a smaller "
+                    "batch.sequences and a larger batch.micro_batches";
   }
 };
 

@@ -41,7 +41,8 @@ def AssignArenaOffsets : Pass<"trainc-assign-arena-offsets", "::mlir::ModuleOp">
   let description = [{
     Greedy by size with best fit over lifetimes; programs share the transient
     segment, which is as large as the largest needs. Outputs lie there, too: alive
-    from their first write to the end of each program that writes them.
+    from their first write to the end of each program that writes them. An arena
+    larger than the module's `train.memory_budget_bytes` is an error.
   }];
   let dependentDialects = ["::trainc::plan::PlanDialect"];
 }

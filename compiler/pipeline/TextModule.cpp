@@ -2,6 +2,7 @@
 
 #include "compiler/pipeline/TextModule.h"
 
+#include "compiler/pipeline/TextScan.h"
 #include "compiler/pipeline/TokenLimits.h"
 
 #include "dialects/nn/Nn.h"
@@ -20,8 +21,6 @@ using namespace mlir;
 namespace trainc {
 namespace {
 
-/// MLIR's parser goes down one level of its stack per bracket.
-constexpr unsigned kMaxNesting = 128;
 constexpr int64_t kMaxTextBytes = int64_t(1) << 28;
 /// Of one tensor and of all together: what address spaces hold, so that no sum
 /// of sizes overflows in any stage.
@@ -29,46 +28,6 @@ constexpr int64_t kMaxTensorBytes = int64_t(1) << 43;
 constexpr int64_t kMaxModuleBytes = int64_t(1) << 50;
 /// As a plan has them.
 constexpr int64_t kMaxRank = 8;
-
-/// The line where brackets first nest deeper than kMaxNesting, or nothing.
-std::optional<unsigned> findDeepNesting(StringRef text) {
-  unsigned depth = 0, line = 1;
-  for (size_t i = 0; i < text.size(); ++i) {
-    switch (text[i]) {
-    case '\n':
-      ++line;
-      break;
-    case '"': // a string: to its end
-      for (++i; i < text.size() && text[i] != '"' && text[i] != '\n'; ++i)
-        i += text[i] == '\\';
-      line += i < text.size() && text[i] == '\n';
-      break;
-    case '/': // a comment: to the end of the line
-      if (text.substr(i).starts_with("//")) {
-        i = std::min(text.find('\n', i), text.size());
-        ++line;
-      }
-      break;
-    case '(':
-    case '[':
-    case '{':
-    case '<':
-      if (++depth > kMaxNesting)
-        return line;
-      break;
-    case '>': // of an arrow it closes nothing
-      if (i != 0 && text[i - 1] == '-')
-        break;
-      [[fallthrough]];
-    case ')':
-    case ']':
-    case '}':
-      depth -= depth != 0;
-      break;
-    }
-  }
-  return std::nullopt;
-}
 
 //===----------------------------------------------------------------------===//
 // Attributes of the module
@@ -204,8 +163,8 @@ LogicalResult checkOperations(ModuleOp module) {
 
 OwningOpRef<ModuleOp> parseTextModule(MLIRContext &context, StringRef text,
                                       StringRef path) {
-  auto error = [&](unsigned line = 1) {
-    return emitError(FileLineColLoc::get(&context, path, line, 1));
+  auto error = [&](unsigned line = 1, unsigned column = 1) {
+    return emitError(FileLineColLoc::get(&context, path, line, column));
   };
   if (static_cast<int64_t>(text.size()) > kMaxTextBytes) {
     error() << "expected a module of at most " << kMaxTextBytes
@@ -217,15 +176,15 @@ OwningOpRef<ModuleOp> parseTextModule(MLIRContext &context, StringRef text,
     error() << "expected a module in MLIR's text form, but got a binary file";
     return {};
   }
-  if (std::optional<unsigned> line = findDeepNesting(text)) {
-    error(*line) << "expected brackets nested at most " << kMaxNesting
-                 << " deep, but got more";
+  if (std::optional<TextFinding> finding = scanText(text)) {
+    error(finding->line, finding->column) << finding->message;
     return {};
   }
-  // Sizes are proved before the verifiers compute with them.
+  // Sizes are proved before the verifiers compute with them. MLIR's lexer finds
+  // the end of a text by the NUL behind it, which a StringRef need not have.
   ParserConfig config(&context, /*verifyAfterParse=*/false);
   OwningOpRef<ModuleOp> module =
-      parseSourceString<ModuleOp>(text, config, path);
+      parseSourceString<ModuleOp>(text.str(), config, path);
   if (!module || failed(checkAttributes(*module)) ||
       failed(checkOperations(*module)) || failed(verify(*module)) ||
       failed(checkTokenLimits(*module)))

@@ -73,7 +73,7 @@ std::vector<Key> commonKeys(llvm::StringRef section) {
             choiceKey("loss_scale", "none", {"none"}, "of 16-bit gradients")};
   if (section == "memory")
     return {choiceKey("budget", std::nullopt, {},
-                      "bytes of the arena, such as \"2GiB\"")};
+                      "most bytes of the arena, such as \"2GiB\"; more is an error")};
   if (section == "run")
     return {integerKey("seed", 1, atLeast(0),
                        "of initialisation, noise and order")};

@@ -118,6 +118,7 @@ class Cases:
         case("recipe lacks a key", 'learning_rate = 1e-3\n', "")
         case("recipe frozen by a bad pattern", "dropout = 0.0", 'trainable = ["[["]')
         case("recipe budget without a unit", "[run]", '[memory]\nbudget = "much"\n[run]')
+        case("recipe beyond its budget", "[run]", '[memory]\nbudget = "64KiB"\n[run]')
         case("recipe section twice", "[run]", "[model]\n[run]")
         self.compile_case("recipe cut short", self.recipe[:100], "toml")
         self.compile_case("recipe of bytes", bytes(range(256)), "toml")
@@ -146,6 +147,7 @@ class Cases:
         case("module equal external names", 'external_name = "transformer.wpe.weight"',
              'external_name = "transformer.wte.weight"')
         case("module wrong epsilon", "epsilon = 1.000000e-05", "epsilon = -1.0")
+        case("module value of another region", "} element {", "  train.yield %theta : tensor<f32>\n} element {")
         self.compile_case("module without a step", "module {}", "mlir")
         self.compile_case("module of other operations", "module { module {} }", "mlir")
         self.compile_case("module nested without end", "module attributes {a = " + "[" * 100000, "mlir")
