@@ -127,9 +127,11 @@ private:
           kept.push_back(space[d]);
         else
           reduced *= space[d];
-      // Columns: enough of them that each row read is a few cache lines.
-      SmallVector<int64_t> keptTile =
-          chooseTile(kept, std::max<int64_t>(256, kTileElements / reduced));
+      // Sums over rows: any number of rows. Columns: enough of them that each
+      // row read is a few cache lines.
+      bool columns = resultDimensions.back() + 1 == int64_t(space.size());
+      SmallVector<int64_t> keptTile = chooseTile(
+          kept, std::max<int64_t>(columns ? 256 : 1, kTileElements / reduced));
       for (auto [d, size] : llvm::zip(resultDimensions, keptTile))
         tile[d] = size;
     }

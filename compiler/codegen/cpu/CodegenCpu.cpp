@@ -71,6 +71,7 @@ void buildCodegenCpuPipeline(OpPassManager &pm,
       moves.cpu = options.cpu;
       kernel.addNestedPass<func::FuncOp>(createLowerMoves(moves));
       kernel.addNestedPass<func::FuncOp>(createAttachFastMath());
+      kernel.addNestedPass<func::FuncOp>(createBlockRows());
     }
   }
   if (!options.reference) {

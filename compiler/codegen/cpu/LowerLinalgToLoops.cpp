@@ -2,7 +2,8 @@
 //
 // Decides the loop order of everything that is not a fast contraction: the loop
 // along which most operands are contiguous goes innermost, so that LLVM
-// vectorises it; where that is a reduction, its accumulator is a loop value.
+// vectorises it; where that is a reduction, its accumulator is a loop value. A
+// sum over a few rows is unrolled inside the loop over columns.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/cpu/Passes.h"
@@ -74,6 +75,24 @@ SmallVector<unsigned> chooseOrder(linalg::GenericOp op) {
   return order;
 }
 
+/// Reductions over up to so many rows are unrolled inside the columns' loop.
+constexpr int64_t fewRows = 4;
+
+/// Moves the outer loop of `order` inside where it sums a few rows of a matrix;
+/// returns whether that was so.
+bool sinkFewRows(linalg::GenericOp op, SmallVectorImpl<unsigned> &order) {
+  auto iterators = op.getIteratorTypesArray();
+  if (order.size() != 2 ||
+      iterators[order[0]] != utils::IteratorType::reduction ||
+      iterators[order[1]] != utils::IteratorType::parallel)
+    return false;
+  int64_t rows = op.getStaticLoopRanges()[order[0]];
+  if (rows < 2 || rows > fewRows)
+    return false;
+  std::swap(order[0], order[1]);
+  return true;
+}
+
 /// Emits the loop nest of one generic.
 class NestBuilder {
 public:
@@ -81,7 +100,7 @@ public:
       : builder(builder), op(op), loc(op.getLoc()), order(chooseOrder(op)),
         ranges(cast<linalg::LinalgOp>(op.getOperation())
                    .createLoopRanges(builder, loc)),
-        inductions(op.getNumLoops()) {
+        inductions(op.getNumLoops()), unrolled(sinkFewRows(op, order)) {
     // The longest tail of loops that no destination depends on.
     carried = order.size();
     while (carried > 0 && isReductionOfAll(order[carried - 1]))
@@ -152,6 +171,13 @@ private:
       return getValueOrCreateConstantIndexOp(builder, loc, value);
     };
     Range range = ranges[order[depth]];
+    if (unrolled && depth + 1 == order.size()) {
+      for (int64_t i = 0, n = *getConstantIntValue(range.size); i < n; ++i) {
+        inductions[order[depth]] = index(builder.getIndexAttr(i));
+        accumulators = emitBody(accumulators);
+      }
+      return accumulators;
+    }
     auto loop =
         scf::ForOp::create(builder, loc, index(range.offset), index(range.size),
                            index(range.stride), accumulators);
@@ -202,6 +228,7 @@ private:
   SmallVector<Range> ranges;
   SmallVector<Value> inductions;
   unsigned carried;
+  bool unrolled; ///< the innermost loop is
 };
 
 struct LowerLinalgToLoops : impl::LowerLinalgToLoopsBase<LowerLinalgToLoops> {

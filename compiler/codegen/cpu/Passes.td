@@ -69,11 +69,27 @@ def AttachFastMath : Pass<"trainc-attach-fast-math", "::mlir::func::FuncOp"> {
   }];
 }
 
+def BlockRows : Pass<"trainc-block-rows", "::mlir::func::FuncOp"> {
+  let summary = "Run neighbouring operations on a few rows at a time, in turn";
+  let description = [{
+    Neighbouring linalg.generic on buffers whose first loop goes over the same
+    rows, and that meet only in the row whose turn it is, get one loop over
+    blocks of rows and work on views of a block: as many rows as the first cache
+    holds, at most four. Rows of less than a KiB, and buffers that fit together,
+    are left alone. What stands between moves before them where it does not meet
+    them.
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::linalg::LinalgDialect"];
+}
+
 def LowerLinalgToLoops : Pass<"trainc-lower-linalg-to-loops", "::mlir::func::FuncOp"> {
   let summary = "Turn linalg on buffers into scf.for nests";
   let description = [{
     The innermost loop is the one along which most operands are contiguous. Reduction
-    loops at the end of the nest carry the accumulator as a loop value.
+    loops at the end of the nest carry the accumulator as a loop value. A reduction
+    over a few rows whose columns are innermost is unrolled inside the columns' loop, so
+    that a column's sum is loaded and stored once.
   }];
   let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect",
                            "::mlir::affine::AffineDialect", "::mlir::memref::MemRefDialect",
