@@ -131,8 +131,10 @@ LogicalResult dump(ModuleOp module, const StageInfo &info,
 
 LogicalResult runStages(ModuleOp module, const PipelineOptions &options) {
   if (options.remarks) {
-    remark::RemarkCategories categories;
-    categories.all = "fusion";
+    // One for each kind: `all` is only added to those, and alone enables none.
+    const std::string fusion = "fusion";
+    remark::RemarkCategories categories{/*all=*/std::nullopt, fusion, fusion,
+                                        fusion, fusion};
     if (failed(remark::enableOptimizationRemarks(
             *module.getContext(), /*streamer=*/nullptr,
             std::make_unique<remark::RemarkEmittingPolicyAll>(), categories,
