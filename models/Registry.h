@@ -107,6 +107,7 @@ struct Schedule {
   std::string name;      ///< value of schedule.name
   std::vector<Key> keys; ///< of [schedule], besides the common ones
   bool decays = true;    ///< needs a total
+  bool warms = true;     ///< rises to the peak first, as warm-up says
   Expression (*rate)(const Settings &, const ScheduleMoment &) = nullptr;
 };
 

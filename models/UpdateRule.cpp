@@ -42,7 +42,7 @@ static Expression learningRate(const Schedule &schedule,
                                const ScheduleShape &shape, Expression update) {
   Expression held = shape.total > 0 ? minimum(update, shape.total) : update;
   Expression rate = schedule.rate(settings, {held, shape});
-  if (shape.warmup <= 0)
+  if (shape.warmup <= 0 || !schedule.warms)
     return rate;
   Expression warming = update * shape.peak / shape.warmup;
   return select(update.compare(nn::ComparePredicate::LessEqual,
@@ -54,7 +54,7 @@ train::UpdateOp buildUpdate(ModelBuilder &model, const Optimizer &optimizer,
                             const Settings &optimizerSettings,
                             const Schedule &schedule,
                             const Settings &scheduleSettings,
-                            const ScheduleShape &shape, double clipNorm) {
+                            const ScheduleShape &shape, Clipping clipping) {
   ModelBuilder::Scope scope(model, optimizer.name);
   OpBuilder &builder = model.builder();
   OpBuilder::InsertionGuard guard(builder);
@@ -70,7 +70,7 @@ train::UpdateOp buildUpdate(ModelBuilder &model, const Optimizer &optimizer,
   auto update = train::UpdateOp::create(
       builder, loc, optimizer.name, builder.getStrArrayAttr(states),
       builder.getStrArrayAttr(scalars), builder.getF64ArrayAttr(starts),
-      llvm::APFloat(clipNorm),
+      llvm::APFloat(clipping.norm), llvm::APFloat(clipping.epsilon),
       llvm::APFloat(optimizerSettings.number("weight_decay")));
 
   Type f64 = builder.getF64Type(), f32 = builder.getF32Type();

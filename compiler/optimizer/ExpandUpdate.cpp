@@ -2,16 +2,16 @@
 //
 // Decides what is computed once per update (norm, learning rate, step scalars,
 // in f64) and what per element: parameters that take the same rule (of one
-// element type and weight decay) form a group, and so do their gradients and
-// states, so the element region is cloned once per group, flat over all of its
-// parameters. Later stages see one sweep, however many parameters there are.
+// element type, weight decay and learning rate) form a group, and so do their
+// gradients and states, so the element region is cloned once per group, flat
+// over all of its parameters. Later stages see one sweep, however many
+// parameters there are.
 //
 //===----------------------------------------------------------------------===//
 
 #include "compiler/optimizer/Passes.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/SymbolTable.h"
-#include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
 
@@ -22,15 +22,13 @@ namespace trainc::optimizer {
 
 namespace {
 
-/// Keeps the norm's reciprocal finite (training-semantics.md 4.6).
-constexpr double kNormEpsilon = 1e-6;
-
 /// Parameters that one clone of the element region updates.
 struct Sweep {
   std::string name; ///< of the parameters' group; others append ".<what>"
   SmallVector<train::ParameterOp> parameters;
   RankedTensorType type; ///< flat
   double decay;
+  double rateFactor;
   Value gradient;
 };
 
@@ -49,6 +47,7 @@ private:
   LogicalResult measureNorm();
   LogicalResult runSchedule();
   LogicalResult runStep();
+  SmallVector<Value> deriveFor(double rateFactor);
   LogicalResult updateParameters(const Sweep &sweep);
 
   LogicalResult expectFree(StringRef name);
@@ -86,7 +85,9 @@ private:
   /// Factor of clipping, f64; null without clipping.
   Value coefficient;
   Value learningRate;
-  /// What region `step` hands to region `element`.
+  /// Scalar states before this update.
+  SmallVector<Value> scalarsBefore;
+  /// What region `step` hands to region `element`, for factor 1.
   SmallVector<Value> derived;
 };
 
@@ -138,29 +139,41 @@ LogicalResult UpdateExpander::formSweeps(ModuleOp module) {
   unsigned decayIndex = 2 + update.getStates().size();
   bool usesDecay = !element.getArgument(decayIndex).use_empty();
   double decay = update.getWeightDecay().convertToDouble();
-  llvm::MapVector<std::pair<Type, int>, Sweep> byRule;
   for (auto parameter : module.getOps<train::ParameterOp>()) {
     if (!parameter.getTrainable())
       continue;
+    double own = parameter.getWeightDecay()
+                     ? parameter.getWeightDecay()->convertToDouble()
+                     : decay;
+    own = usesDecay && parameter.getDecay() ? own : 0;
+    double factor = parameter.getRateFactor().convertToDouble();
     Type type = parameter.getTensorType().getElementType();
-    bool decays = usesDecay && decay != 0 && parameter.getDecay();
-    Sweep &sweep = byRule[{type, decays}];
-    sweep.parameters.push_back(parameter);
-    sweep.decay = decays ? decay : 0;
+    auto sweep = llvm::find_if(sweeps, [&](const Sweep &other) {
+      return other.type.getElementType() == type && other.decay == own &&
+             other.rateFactor == factor;
+    });
+    if (sweep == sweeps.end()) {
+      sweeps.push_back({.name = "sweep." + std::to_string(sweeps.size()),
+                        .parameters = {},
+                        .type = RankedTensorType::get({}, type),
+                        .decay = own,
+                        .rateFactor = factor,
+                        .gradient = {}});
+      sweep = std::prev(sweeps.end());
+    }
+    sweep->parameters.push_back(parameter);
   }
-  for (auto &[rule, sweep] : byRule) {
+  for (Sweep &sweep : sweeps) {
     int64_t size = 0;
     SmallVector<Attribute> members;
     for (train::ParameterOp parameter : sweep.parameters) {
       size += train::GroupOp::getExtent(parameter.getTensorType());
       members.push_back(FlatSymbolRefAttr::get(parameter.getSymNameAttr()));
     }
-    sweep.type = RankedTensorType::get(size, rule.first);
-    sweep.name = "sweep." + std::to_string(sweeps.size());
+    sweep.type = RankedTensorType::get(size, sweep.type.getElementType());
     if (failed(createGroup(sweep.name, members, sweep.type)) ||
         failed(readGradients(sweep)))
       return failure();
-    sweeps.push_back(std::move(sweep));
   }
   return success();
 }
@@ -185,7 +198,7 @@ LogicalResult UpdateExpander::readGradients(Sweep &sweep) {
 }
 
 // ‖g‖ = √(Σ g²) over all gradients, sums in f64; coefficient
-// min(1, c/(‖g‖ + 1e-6)).
+// min(1, c/(‖g‖ + ε)).
 LogicalResult UpdateExpander::measureNorm() {
   SmallVector<Attribute> all;
   for (const Sweep &sweep : sweeps)
@@ -203,8 +216,9 @@ LogicalResult UpdateExpander::measureNorm() {
   double clip = update.getClipNorm().convertToDouble();
   if (!(clip > 0))
     return success();
-  Value safe =
-      nn::AddOp::create(builder, loc, f64, norm, constant(f64, kNormEpsilon));
+  Value safe = nn::AddOp::create(
+      builder, loc, f64, norm,
+      constant(f64, update.getClipEpsilon().convertToDouble()));
   Value ratio = nn::DivOp::create(builder, loc, f64, constant(f64, clip), safe);
   coefficient =
       nn::MinimumOp::create(builder, loc, f64, ratio, constant(f64, 1));
@@ -242,7 +256,6 @@ LogicalResult UpdateExpander::runSchedule() {
 
 LogicalResult UpdateExpander::runStep() {
   SmallVector<StringAttr> states;
-  SmallVector<Value> arguments{learningRate};
   for (auto [name, value] :
        llvm::zip(update.getScalars().getAsValueRange<StringAttr>(),
                  update.getScalarValues().getAsRange<FloatAttr>())) {
@@ -252,14 +265,28 @@ LogicalResult UpdateExpander::runStep() {
     if (failed(state))
       return failure();
     states.push_back(*state);
-    arguments.push_back(
+    scalarsBefore.push_back(
         train::ReadOp::create(builder, loc, f64, state->getValue()));
   }
+  SmallVector<Value> arguments{learningRate};
+  llvm::append_range(arguments, scalarsBefore);
   SmallVector<Value> results = cloneScalars(update.getStep(), arguments);
   for (auto [state, value] : llvm::zip(states, results))
     train::WriteOp::create(builder, loc, value, state);
   derived.assign(results.begin() + states.size(), results.end());
   return success();
+}
+
+/// What region `step` derives for parameters of another learning rate.
+SmallVector<Value> UpdateExpander::deriveFor(double rateFactor) {
+  if (rateFactor == 1)
+    return derived;
+  SmallVector<Value> arguments{nn::MulOp::create(
+      builder, loc, f64, learningRate, constant(f64, rateFactor))};
+  llvm::append_range(arguments, scalarsBefore);
+  SmallVector<Value> results = cloneScalars(update.getStep(), arguments);
+  results.erase(results.begin(), results.begin() + scalarsBefore.size());
+  return results;
 }
 
 LogicalResult UpdateExpander::updateParameters(const Sweep &sweep) {
@@ -300,7 +327,7 @@ LogicalResult UpdateExpander::updateParameters(const Sweep &sweep) {
         train::ReadOp::create(builder, loc, type, group->getValue()));
   }
   arguments.push_back(constant(type, sweep.decay));
-  for (Value scalar : derived)
+  for (Value scalar : deriveFor(sweep.rateFactor))
     arguments.push_back(spread(scalar, type));
 
   // Operations on scalars become the same on tensors of the group's length.

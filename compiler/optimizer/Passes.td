@@ -8,11 +8,11 @@ def ExpandUpdatePass : Pass<"trainc-expand-update", "::mlir::ModuleOp"> {
   let summary = "Replaces train.update by clipping, schedule and the rule over all parameters";
   let description = [{
     Reads the gradient states, measures their norm (written to
-    `@metric.grad_norm`) and scales them by min(1, c/(norm + 1e-6)) where clipping
+    `@metric.grad_norm`) and scales them by min(1, c/(norm + ε)) where clipping
     is asked for (training-semantics.md 4.6). The schedule gets the number of this
     update, from 1 (6.1); its value goes to `@metric.learning_rate`. Trainable
-    parameters of one element type and one weight decay (where the rule looks at it)
-    become a `train.group @sweep.<i>`, and so do their gradients
+    parameters of one element type, weight decay (where the rule looks at it) and
+    learning rate become a `train.group @sweep.<i>`, and so do their gradients
     (`@sweep.<i>.grad`) and states (`@sweep.<i>.<state>`); the element region is
     cloned once per group. Optimizer states
     are created here: `@optimizer.updates`, `@optimizer.<scalar>`,

@@ -2,10 +2,10 @@
 
 #include "compiler/recipe/BuildModule.h"
 
+#include "compiler/recipe/NamePatterns.h"
 #include "compiler/recipe/Recipe.h"
 #include "mlir/IR/Verifier.h"
 #include "models/UpdateRule.h"
-#include "llvm/Support/GlobPattern.h"
 
 using namespace mlir;
 using namespace trainc::models;
@@ -67,36 +67,29 @@ static void buildPrefill(ModelBuilder &model, const Recipe &recipe) {
                          reshape(model, logits, {vocabulary}), "next_logits");
 }
 
-/// Freezes parameters that no pattern of model.trainable matches.
-static LogicalResult freezeParameters(ModuleOp module, const RecipeFile &file,
-                                      const Recipe &recipe) {
-  if (!recipe.model.has("trainable"))
-    return success();
-  // Patterns refer to their text.
-  const std::vector<std::string> texts = recipe.model.texts("trainable");
-  std::vector<std::pair<llvm::StringRef, llvm::GlobPattern>> patterns;
-  for (llvm::StringRef text : texts) {
-    auto pattern = llvm::GlobPattern::create(text);
-    if (!pattern)
-      return file.error("model", "trainable")
-             << "expected a pattern such as \"*.attn.*\", but got \"" << text
-             << "\": " << llvm::toString(pattern.takeError());
-    patterns.emplace_back(text, std::move(*pattern));
-  }
-  llvm::SmallVector<bool> used(patterns.size());
-  module.walk([&](train::ParameterOp parameter) {
-    bool trainable = false;
-    for (auto [index, item] : llvm::enumerate(patterns))
-      if (item.second.match(parameter.getExternalName()))
-        trainable = used[index] = true;
-    parameter.setTrainable(trainable);
-  });
-  for (auto [index, item] : llvm::enumerate(patterns))
-    if (!used[index])
-      return file.error("model", "trainable")
-             << "expected a pattern that matches a parameter, but got \""
-             << item.first << "\"";
-  return success();
+/// What lists of patterns say of parameters: which are frozen, and which learn
+/// in another way than the rest.
+static LogicalResult choose(ModuleOp module, const RecipeFile &file,
+                            const Recipe &recipe) {
+  const Settings &optimizer = recipe.optimizerSettings;
+  if (failed(matchParameters(module, file, "model", "trainable", recipe.model,
+                             [](train::ParameterOp parameter, bool matches) {
+                               parameter.setTrainable(matches);
+                             })) ||
+      failed(matchParameters(module, file, "optimizer", "no_decay", optimizer,
+                             [](train::ParameterOp parameter, bool matches) {
+                               parameter.setDecay(!matches);
+                             })) ||
+      failed(matchNumbers(module, file, "optimizer", "weight_decays", optimizer,
+                          [](train::ParameterOp parameter, double decay) {
+                            parameter.setDecay(true);
+                            parameter.setWeightDecay(llvm::APFloat(decay));
+                          })))
+    return failure();
+  return matchNumbers(module, file, "optimizer", "rate_factors", optimizer,
+                      [](train::ParameterOp parameter, double factor) {
+                        parameter.setRateFactor(llvm::APFloat(factor));
+                      });
 }
 
 OwningOpRef<ModuleOp> buildModule(MLIRContext &context, const RecipeFile &file,
@@ -114,11 +107,11 @@ OwningOpRef<ModuleOp> buildModule(MLIRContext &context, const RecipeFile &file,
   train::GradientOp::create(model.builder(), model.loc());
   buildUpdate(model, *recipe.optimizer, recipe.optimizerSettings,
               *recipe.schedule, recipe.scheduleSettings, recipe.shape,
-              recipe.optimizerSettings.number("clip_norm"));
+              {.norm = recipe.optimizerSettings.number("clip_norm"),
+               .epsilon = recipe.optimizerSettings.number("clip_epsilon")});
   if (recipe.family->generates)
     buildPrefill(model, recipe);
-  if (failed(freezeParameters(*module, file, recipe)) ||
-      failed(verify(*module)))
+  if (failed(choose(*module, file, recipe)) || failed(verify(*module)))
     return nullptr;
   return module;
 }

@@ -27,14 +27,14 @@ const std::vector<std::string> &tokenNames() {
   return names;
 }
 
+static Key patternsKey(llvm::StringRef name, llvm::StringRef help) {
+  return {name.str(), KeyKind::TextList, {}, {}, {}, help.str()};
+}
+
 std::vector<Key> commonKeys(llvm::StringRef section) {
   if (section == "model")
-    return {{"trainable",
-             KeyKind::TextList,
-             {},
-             {},
-             {},
-             "patterns of parameter names; others are frozen"}};
+    return {patternsKey("trainable",
+                        "patterns of parameter names; others are frozen")};
   if (section == "tokens") {
     std::vector<Key> keys;
     for (const std::string &name : tokenNames())
@@ -53,7 +53,18 @@ std::vector<Key> commonKeys(llvm::StringRef section) {
     return {numberKey("learning_rate", std::nullopt, atLeast(0),
                       "peak of the schedule"),
             numberKey("clip_norm", 0.0, atLeast(0),
-                      "largest global gradient norm; 0 for any")};
+                      "c, largest global gradient norm; 0 for any"),
+            numberKey("clip_epsilon", 1e-6, atLeast(0),
+                      "e of the factor min(1, c / (norm + e)): PyTorch's 1e-6, "
+                      "TensorFlow's 0"),
+            patternsKey("no_decay", "patterns of parameter names that weight "
+                                    "decay spares, instead of one-dimensional "
+                                    "ones"),
+            patternsKey("weight_decays",
+                        "\"PATTERN = DECAY\": other weight "
+                        "decays; the last that matches counts"),
+            patternsKey("rate_factors", "\"PATTERN = FACTOR\": learning rates "
+                                        "over the schedule's")};
   if (section == "schedule")
     return {integerKey("warmup_steps", std::nullopt,
                        {.minimum = 0, .maximum = kMaximumSteps},
@@ -72,8 +83,9 @@ std::vector<Key> commonKeys(llvm::StringRef section) {
                       "type of matrix products and activations"),
             choiceKey("loss_scale", "none", {"none"}, "of 16-bit gradients")};
   if (section == "memory")
-    return {choiceKey("budget", std::nullopt, {},
-                      "most bytes of the arena, such as \"2GiB\"; more is an error")};
+    return {choiceKey(
+        "budget", std::nullopt, {},
+        "most bytes of the arena, such as \"2GiB\"; more is an error")};
   if (section == "run")
     return {integerKey("seed", 1, atLeast(0),
                        "of initialisation, noise and order")};

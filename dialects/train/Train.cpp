@@ -57,6 +57,13 @@ LogicalResult ParameterOp::verify() {
   if (!(getScale().convertToDouble() >= 0)) // parameter_c2
     return emitOpError() << "expected a scale of at least 0, but got "
                          << getScale().convertToDouble();
+  if (!(getRateFactor().convertToDouble() >= 0)) // parameter_c2
+    return emitOpError() << "expected a rate_factor of at least 0, but got "
+                         << getRateFactor().convertToDouble();
+  if (getWeightDecay() &&
+      !(getWeightDecay()->convertToDouble() >= 0)) // parameter_c2
+    return emitOpError() << "expected a weight_decay of at least 0, but got "
+                         << getWeightDecay()->convertToDouble();
   return success();
 }
 

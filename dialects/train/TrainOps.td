@@ -18,8 +18,11 @@ def Train_ParameterOp : Train_Op<"parameter", [Symbol]> {
     Starts as `constant` (every element `offset`), `normal` (mean `offset`,
     standard deviation `scale`) or `uniform` (in [`offset`, `offset + scale`)).
     `external_name` is its name in safetensors files. `decay` says whether weight
-    decay applies, `trainable` whether it is updated.
-    (C1) the type is a static float tensor. (C2) `scale` ≥ 0.
+    decay applies, `weight_decay` how much where it is not the rule's,
+    `rate_factor` multiplies the learning rate, `trainable` says whether it is
+    updated.
+    (C1) the type is a static float tensor. (C2) `scale`, `rate_factor` and
+    `weight_decay` ≥ 0.
 
     ```mlir
     train.parameter @wte normal : tensor<50x8xf32> {scale = 0.02 : f64, decay = true, trainable = true, external_name = "transformer.wte.weight"}
@@ -27,7 +30,8 @@ def Train_ParameterOp : Train_Op<"parameter", [Symbol]> {
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Train_InitKindAttr:$init, TypeAttr:$type,
     DefaultValuedAttr<F64Attr, "0.0">:$offset, DefaultValuedAttr<F64Attr, "0.0">:$scale,
-    DefaultValuedAttr<BoolAttr, "true">:$decay, DefaultValuedAttr<BoolAttr, "true">:$trainable,
+    DefaultValuedAttr<BoolAttr, "true">:$decay, OptionalAttr<F64Attr>:$weight_decay,
+    DefaultValuedAttr<F64Attr, "1.0">:$rate_factor, DefaultValuedAttr<BoolAttr, "true">:$trainable,
     StrAttr:$external_name);
   let assemblyFormat = "$sym_name $init `:` $type attr-dict";
   let hasVerifier = 1;
@@ -220,8 +224,9 @@ def Train_UpdateOp : Train_Op<"update", [IsolatedFromAbove]> {
       `weight_decay`, or 0 for parameters that are spared. Only elementwise
       operations and constants.
 
-    `clip_norm` > 0 scales all gradients by min(1, c/(‖g‖ + 1e-6)) first
-    (training-semantics.md 4.6).
+    `clip_norm` c > 0 scales all gradients by min(1, c/(‖g‖ + `clip_epsilon`)) first
+    (training-semantics.md 4.6). A parameter of another rate takes region `step`
+    with its own learning rate; scalar states follow the schedule's.
     (C1) block signatures as above. (C2) `scalar_values` has one start per scalar
     state. (C3) `element` holds only elementwise operations and constants.
 
@@ -243,6 +248,7 @@ def Train_UpdateOp : Train_Op<"update", [IsolatedFromAbove]> {
   }];
   let arguments = (ins StrAttr:$name, StrArrayAttr:$states, StrArrayAttr:$scalars,
     F64ArrayAttr:$scalar_values, DefaultValuedAttr<F64Attr, "0.0">:$clip_norm,
+    DefaultValuedAttr<F64Attr, "1.0e-6">:$clip_epsilon,
     DefaultValuedAttr<F64Attr, "0.0">:$weight_decay);
   let regions = (region SizedRegion<1>:$schedule, SizedRegion<1>:$step, SizedRegion<1>:$element);
   let assemblyFormat = [{

@@ -25,8 +25,10 @@ ElementValues element(const Settings &settings, const Element &e) {
   Expression g = e.gradient + e.decay * e.theta;
   Expression m = beta1 * e.states[0] + (1 - beta1) * g;
   Expression v = beta2 * e.states[1] + (1 - beta2) * (g * g);
-  Expression direction =
-      m / (sqrt(v) / correction2 + settings.number("epsilon"));
+  double epsilon = settings.number("epsilon");
+  Expression direction = settings.flag("correct_epsilon")
+                             ? m / (sqrt(v) / correction2 + epsilon)
+                             : m / (sqrt(v) + epsilon) * correction2;
   return {.theta = e.theta - stepSize * direction, .states = {m, v}};
 }
 
@@ -39,6 +41,9 @@ Optimizer describeAdam() {
                              "decay of the mean square"),
                    numberKey("epsilon", 1e-8, above(0),
                              "added to the root of the mean square"),
+                   flagKey("correct_epsilon", true,
+                           "added after the bias correction, as PyTorch does; "
+                           "false for fairseq's form"),
                    numberKey("weight_decay", 0.0, atLeast(0),
                              "L2; spares one-dimensional parameters")},
           .states = {"m", "v"},

@@ -27,8 +27,10 @@ ElementValues element(const Settings &settings, const Element &e) {
   Expression m = beta1 * e.states[0] + (1 - beta1) * e.gradient;
   Expression v = beta2 * e.states[1] + (1 - beta2) * (e.gradient * e.gradient);
   Expression decayed = e.theta * (1.0 - learningRate * e.decay);
-  Expression direction =
-      m / (sqrt(v) / correction2 + settings.number("epsilon"));
+  double epsilon = settings.number("epsilon");
+  Expression direction = settings.flag("correct_epsilon")
+                             ? m / (sqrt(v) / correction2 + epsilon)
+                             : m / (sqrt(v) + epsilon) * correction2;
   return {.theta = decayed - stepSize * direction, .states = {m, v}};
 }
 
@@ -41,6 +43,9 @@ Optimizer describeAdamW() {
                              "decay of the mean square"),
                    numberKey("epsilon", 1e-8, above(0),
                              "added to the root of the mean square"),
+                   flagKey("correct_epsilon", true,
+                           "added after the bias correction, as PyTorch does; "
+                           "false for fairseq's form"),
                    numberKey("weight_decay", 0.01, atLeast(0),
                              "decoupled; spares one-dimensional parameters")},
           .states = {"m", "v"},

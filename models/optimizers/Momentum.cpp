@@ -1,8 +1,8 @@
 //===- Momentum.cpp - gradient descent with momentum ----------------------===//
 //
 // PyTorch's form: the learning rate multiplies the buffer
-// (training-semantics.md 4.1). The buffer starts at 0, so the first step's is
-// the gradient, which dampening does not touch in PyTorch either: none here.
+// (training-semantics.md 4.1), and the first step's buffer is the gradient,
+// which dampening does not touch.
 //
 //===----------------------------------------------------------------------===//
 
@@ -11,15 +11,16 @@
 namespace trainc::models {
 namespace {
 
-StepValues step(const Settings &, Expression learningRate,
-                llvm::ArrayRef<Expression>) {
-  return {.scalars = {}, .derived = {learningRate}};
+StepValues step(const Settings &settings, Expression learningRate,
+                llvm::ArrayRef<Expression> scalars) {
+  Expression later = learningRate.constant(1 - settings.number("dampening"));
+  return {.scalars = {later}, .derived = {learningRate, scalars[0]}};
 }
 
 ElementValues element(const Settings &settings, const Element &e) {
   double momentum = settings.number("momentum");
   Expression d = e.gradient + e.decay * e.theta;
-  Expression buffer = momentum * e.states[0] + d;
+  Expression buffer = momentum * e.states[0] + e.derived[1] * d;
   Expression direction =
       settings.flag("nesterov") ? d + momentum * buffer : buffer;
   return {.theta = e.theta - e.derived[0] * direction, .states = {buffer}};
@@ -31,11 +32,14 @@ Optimizer describeMomentum() {
   return {
       .name = "momentum",
       .keys = {numberKey("momentum", 0.9, fraction(), "decay of the buffer"),
+               numberKey("dampening", 0.0, fraction(),
+                         "taken off the gradient's part in the buffer"),
                flagKey("nesterov", false, "look ahead along the buffer"),
                numberKey("weight_decay", 0.0, atLeast(0),
                          "L2; spares one-dimensional parameters")},
       .states = {"momentum"},
-      .scalars = {},
+      // Of the gradient in the buffer.
+      .scalars = {{"gradient_weight", 1.0}},
       .step = step,
       .element = element};
 }

@@ -58,17 +58,18 @@ def update_text(folder, optimizer, schedule='name = "constant"\ntotal_steps = 10
     return "\n".join(lines[first:last + 1])
 
 
-def module(update, tensors, micro_batches=1, spared=()):
+def module(update, tensors, micro_batches=1, spared=(), others=None):
     """Parameters name -> size in f32, each with its gradient as frozen parameter
     `given.<name>`; the loss's count is `given.count`'s value. Weight decay leaves out
-    those in `spared`."""
+    those in `spared`; `others` has more attributes of parameters."""
     text = [module_header(micro_batches)]
     body, total = [], None
     for name, size in tensors.items():
         t = f"tensor<{size}xf32>"
         decay = "false" if name in spared else "true"
+        own = "".join(f", {key} = {value} : f64" for key, value in (others or {}).get(name, {}).items())
         text.append(f'  train.parameter @{name} constant : {t} '
-                    f'{{decay = {decay}, external_name = "{name}"}}')
+                    f'{{decay = {decay}{own}, external_name = "{name}"}}')
         text.append(f'  train.parameter @given.{name} constant : {t} '
                     f'{{external_name = "given.{name}", trainable = false}}')
         body += [f"    %{name} = train.read @{name} : {t}",
@@ -87,9 +88,9 @@ def module(update, tensors, micro_batches=1, spared=()):
 
 
 class Run:
-    def __init__(self, folder, update, tensors, target, micro_batches=1, spared=()):
+    def __init__(self, folder, update, tensors, target, micro_batches=1, spared=(), others=None):
         path = os.path.join(folder, "update.plan")
-        runtime.compile_plan(module(update, tensors, micro_batches, spared), path, target)
+        runtime.compile_plan(module(update, tensors, micro_batches, spared, others), path, target)
         self.session = runtime.Session(path)
         self.session.set("control.random", (1, 0, 0))
         self.session.run("initialize")
@@ -114,7 +115,13 @@ TRACES = {
     "momentum": ('name = "momentum"\nlearning_rate = 0.1\nmomentum = 0.9',
                  {1: (0.99, -1.98, 0.47), 2: (0.986, -2.002, 0.413), 3: (0.9624, -2.0318, 0.4217)},
                  {}),
+    "nesterov": ('name = "momentum"\nlearning_rate = 0.1\nmomentum = 0.9\nnesterov = true',
+                 {3: (0.94116, -2.05862, 0.42953)}, {}),
+    "dampening": ('name = "momentum"\nlearning_rate = 0.1\nmomentum = 0.9\ndampening = 0.1\n'
+                  "weight_decay = 0.01", {3: (0.95816437, -2.01260444, 0.41886899)}, {}),
     # 4.2
+    "adam_l2": ('name = "adam"\nlearning_rate = 0.1\nbeta1 = 0.9\nbeta2 = 0.95\nepsilon = 1e-8\n'
+                "weight_decay = 0.1", {3: (0.73134090, -1.84361673, 0.29840343)}, {}),
     "adam": ('name = "adam"\nlearning_rate = 1e-3\nbeta1 = 0.9\nbeta2 = 0.999\nepsilon = 1e-8',
              {1: (0.9990000001, -1.99900000005, 0.499000000033),
               2: (0.998733663094, -1.99936610357, 0.498000000067),
@@ -155,6 +162,20 @@ def test_traces(folder, target, failures):
                             f"{run.session.variable('optimizer.updates')}")
 
 
+def test_epsilon(folder, target, failures):
+    # 4.4: one step with g = ε = 1e-6, η = 1 in PyTorch's, fairseq's and BERT's form.
+    common = "learning_rate = 1.0\nbeta1 = 0.9\nbeta2 = 0.999\nepsilon = 1e-6\n"
+    for recipe, moved in [('name = "adam"\n', 0.5),
+                          ('name = "adam"\ncorrect_epsilon = false\n', 0.03065343),
+                          ('name = "adamw"\ncorrect_epsilon = false\n', 0.03065343),
+                          ('name = "bert_adam"\n', 0.09693466)]:
+        run = Run(folder, update_text(folder, recipe + common + "weight_decay = 0.0"), {"w": 1},
+                  target)
+        run.session.set("w", (0,))
+        run.step({"w": (1e-6,)})
+        failures.check(f"[{target}] epsilon of {recipe!r}", -run.session.variable("w"), (moved,), 1e-6)
+
+
 def test_clipping(folder, target, failures):
     update = update_text(folder, 'name = "sgd"\nlearning_rate = 1.0\nclip_norm = 1.0')
     run = Run(folder, update, {"a": 2, "b": 2}, target)
@@ -167,6 +188,16 @@ def test_clipping(folder, target, failures):
     run.session.set("a", (0, 0))
     run.step({"a": (0.3, 0.4), "b": (0, 0)})
     failures.check(f"[{target}] below the bound", -run.session.variable("a"), (0.3, 0.4), 1e-6)
+    # TensorFlow's form adds nothing to the norm; no gradient at all stays none.
+    update = update_text(folder, 'name = "sgd"\nlearning_rate = 1.0\nclip_norm = 1.0\nclip_epsilon = 0')
+    run = Run(folder, update, {"a": 2, "b": 2}, target)
+    run.step({"a": (3, 4), "b": (0, 12)})
+    failures.check(f"[{target}] clipped a as TensorFlow", -run.session.variable("a"),
+                   (3 / 13, 4 / 13), 1e-7)
+    failures.check(f"[{target}] clipped b as TensorFlow", -run.session.variable("b"), (0, 12 / 13), 1e-7)
+    before = run.session.variable("a")
+    run.step({"a": (0, 0), "b": (0, 0)})
+    failures.check(f"[{target}] no gradient", run.session.variable("a"), before, 0.0)
 
 
 def test_groups(folder, target, failures):
@@ -174,10 +205,14 @@ def test_groups(folder, target, failures):
     element as if its tensor were alone; the norm is that of the gradients only."""
     sizes = {"a": 77, "b": 1, "c": 4097, "d": 64, "e": 129}
     spared = ("b", "e")
+    # c decays in its own way, d learns slowly: both are sweeps of their own.
+    decays = {"a": 0.1, "b": 0.0, "c": 0.3, "d": 0.1, "e": 0.0}
+    rates = {"a": 0.1, "b": 0.1, "c": 0.1, "d": 0.025, "e": 0.1}
+    others = {"c": {"weight_decay": 0.3}, "d": {"rate_factor": 0.25}}
     rng = np.random.default_rng(11)
     update = update_text(folder, 'name = "adamw"\nlearning_rate = 0.1\nbeta1 = 0.9\nbeta2 = 0.95\n'
                          "epsilon = 1e-8\nweight_decay = 0.1\nclip_norm = 3.0")
-    run = Run(folder, update, sizes, target, spared=spared)
+    run = Run(folder, update, sizes, target, spared=spared, others=others)
     theta = {name: rng.standard_normal(size) for name, size in sizes.items()}
     for name, value in theta.items():
         run.session.set(name, value)
@@ -197,8 +232,8 @@ def test_groups(folder, target, failures):
             v[name] = 0.95 * v[name] + 0.05 * g * g
             mean = m[name] / (1 - 0.9**step)
             root = np.sqrt(v[name] / (1 - 0.95**step))
-            decay = 0.0 if name in spared else 0.1
-            theta[name] = theta[name] * (1 - 0.1 * decay) - 0.1 * mean / (root + 1e-8)
+            rate = rates[name]
+            theta[name] = theta[name] * (1 - rate * decays[name]) - rate * mean / (root + 1e-8)
             failures.check(f"[{target}] groups {name} step {step}", run.session.variable(name),
                            theta[name], 1e-6)
     for name in sizes:
@@ -226,6 +261,25 @@ def test_schedules(folder, target, failures):
             if step in rates:
                 failures.check(f"[{target}] {name} at {step}",
                                run.session.variable("metric.learning_rate"), rates[step], 1e-8)
+
+
+def test_t5_schedule(folder, target, failures):
+    # 6.1: 1/√max(s, 10⁴), without a ramp.
+    update = update_text(folder, 'name = "sgd"\nlearning_rate = 1.0', 'name = "t5"')
+    run = Run(folder, update, {"w": 3}, target)
+    for number, rate in [(1, 0.01), (9_999, 0.01), (10_000, 0.01), (20_000, 7.07106781e-3),
+                         (524_288, 1.38106793e-3)]:
+        run.session.set("optimizer.updates", number - 1)
+        run.session.run("apply")
+        failures.check(f"[{target}] t5 at {number}", run.session.variable("metric.learning_rate"),
+                       rate, 1e-8)
+    update = update_text(folder, 'name = "sgd"\nlearning_rate = 0.5', 'name = "t5"\nwarmup_steps = 100')
+    run = Run(folder, update, {"w": 3}, target)
+    for number, rate in [(1, 0.05), (100, 0.05), (400, 0.025)]:
+        run.session.set("optimizer.updates", number - 1)
+        run.session.run("apply")
+        failures.check(f"[{target}] t5 of 100 at {number}",
+                       run.session.variable("metric.learning_rate"), rate, 1e-12)
 
 
 def test_micro_batches(folder, target, failures):
@@ -289,7 +343,7 @@ def test():
     failures = Failures()
     for target in TARGETS:
         for part in (test_start_values, test_micro_batches, test_clipping, test_groups,
-                     test_traces, test_schedules):
+                     test_traces, test_epsilon, test_schedules, test_t5_schedule):
             with tempfile.TemporaryDirectory() as folder:
                 part(folder, target, failures)
     return failures

@@ -138,6 +138,63 @@ module @lion {
 
 // -----
 
+// A parameter of another weight decay or learning rate is of another sweep; region
+// `step` runs again with its rate, but its states are written once. TensorFlow's
+// clipping adds nothing to the norm.
+// CHECK-LABEL: module @rates
+// CHECK-DAG: train.group @sweep.0 [@w, @same] : tensor<128xf32>
+// CHECK-DAG: train.group @sweep.1 [@slow] : tensor<64xf32>
+// CHECK-DAG: train.group @sweep.2 [@decayed] : tensor<64xf32>
+// CHECK: plan.program @apply
+// CHECK-DAG: nn.constant dense<1.000000e-01> : tensor<128xf32>
+// CHECK-DAG: nn.constant dense<3.000000e-01> : tensor<64xf32>
+// CHECK-DAG: %[[FACTOR:.*]] = nn.constant dense<2.500000e-01> : tensor<f64>
+// CHECK: %[[NORM:.*]] = nn.sqrt
+// CHECK: %[[NOTHING:.*]] = nn.add %[[NORM]], %{{.*}} : tensor<f64>
+// CHECK: nn.div %{{.*}}, %[[NOTHING]]
+// CHECK: %[[LR:.*]] = nn.neg %{{.*}} : tensor<f64>
+// CHECK: train.write %[[LR]], @metric.learning_rate
+// CHECK: %[[POWER:.*]] = train.read @optimizer.power
+// CHECK: %[[DERIVED:.*]] = nn.mul %[[LR]], %[[POWER]]
+// CHECK: train.write %[[DERIVED]], @optimizer.power
+// CHECK-NOT: train.write %{{.*}}, @optimizer.power
+// CHECK: train.write %{{.*}}, @sweep.0
+// CHECK: %[[SLOW:.*]] = nn.mul %[[LR]], %[[FACTOR]]
+// CHECK: %[[SLOWER:.*]] = nn.mul %[[SLOW]], %[[POWER]]
+// CHECK: nn.cast %[[SLOWER]]
+// CHECK: train.write %{{.*}}, @sweep.1
+// CHECK: train.write %{{.*}}, @sweep.2
+module @rates {
+  train.parameter @w normal : tensor<3xf32> {external_name = "w"}
+  train.parameter @slow normal : tensor<3xf32> {rate_factor = 0.25 : f64, external_name = "slow"}
+  train.parameter @decayed normal : tensor<3xf32> {weight_decay = 0.3 : f64, external_name = "decayed"}
+  train.parameter @same normal : tensor<3xf32> {weight_decay = 0.1 : f64, external_name = "same"}
+  train.state @grad.w gradient : tensor<3xf32> {parameter = @w}
+  train.state @grad.slow gradient : tensor<3xf32> {parameter = @slow}
+  train.state @grad.decayed gradient : tensor<3xf32> {parameter = @decayed}
+  train.state @grad.same gradient : tensor<3xf32> {parameter = @same}
+  plan.program @apply [] {
+    train.update "rule" states [] scalars ["power"] values [1.0] schedule {
+    ^bb0(%t: tensor<f64>):
+      %lr = nn.neg %t : tensor<f64>
+      train.yield %lr : tensor<f64>
+    } step {
+    ^bb0(%lr: tensor<f64>, %power: tensor<f64>):
+      %d = nn.mul %lr, %power : tensor<f64>
+      train.yield %d, %d : tensor<f64>, tensor<f64>
+    } element {
+    ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>, %lr: tensor<f32>):
+      %shrink = nn.mul %theta, %decay : tensor<f32>
+      %direction = nn.add %g, %shrink : tensor<f32>
+      %step = nn.mul %lr, %direction : tensor<f32>
+      %new = nn.sub %theta, %step : tensor<f32>
+      train.yield %new : tensor<f32>
+    } {clip_norm = 2.0 : f64, clip_epsilon = 0.0 : f64, weight_decay = 0.1 : f64}
+  }
+}
+
+// -----
+
 // No update, no optimizer: nothing changes.
 // CHECK-LABEL: module @predict {
 // CHECK-NOT: train.state

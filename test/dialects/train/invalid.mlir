@@ -15,6 +15,16 @@ train.parameter @p normal : tensor<?xf32> {external_name = "p"}
 train.parameter @p normal : tensor<8xf32> {scale = -1.0 : f64, external_name = "p"}
 
 // -----
+
+// expected-error @below {{expected a rate_factor of at least 0, but got -1.0}}
+train.parameter @p normal : tensor<8xf32> {rate_factor = -1.0 : f64, external_name = "p"}
+
+// -----
+
+// expected-error @below {{expected a weight_decay of at least 0, but got -1.0}}
+train.parameter @p normal : tensor<8xf32> {weight_decay = -1.0 : f64, external_name = "p"}
+
+// -----
 // state C1
 // expected-error @below {{expected a static tensor type, but got 'f32'}}
 train.state @s metric : f32

@@ -87,7 +87,7 @@ struct Rule {
     ModelBuilder model(*module, "test", "");
     model.beginStep(1, 1);
     update = buildUpdate(model, *optimizer, optimizerSettings, *schedule,
-                         scheduleSettings, shape, /*clipNorm=*/1.0);
+                         scheduleSettings, shape, {.norm = 1.0});
   }
 
   double rate(double updateNumber) {

@@ -76,7 +76,7 @@ const Mistake kMistakes[] = {
      "\"masked_lm\""},
     {"name = \"cosine\"", "name = \"cosin\"",
      "recipe.toml:17: expected schedule.name to be one of constant, cosine, "
-     "inverse_sqrt, linear, but got \"cosin\"; did you mean \"cosine\"?"},
+     "inverse_sqrt, linear, t5, but got \"cosin\"; did you mean \"cosine\"?"},
     // What has to be given.
     {"family = \"gpt2\"\n", "",
      "recipe.toml:1: expected model.family, but got a recipe without it"},
@@ -132,6 +132,20 @@ const Mistake kMistakes[] = {
     {"num_heads = 2", "num_heads = 2\ntrainable = [\"*.attention.*\"]",
      "recipe.toml:8: expected a pattern that matches a parameter, but got "
      "\"*.attention.*\""},
+    {"learning_rate = 1e-3", "learning_rate = 1e-3\nno_decay = [\"[\"]",
+     "recipe.toml:16: expected a pattern such as \"*.attn.*\", but got \"[\": "
+     "invalid glob pattern, unmatched '['"},
+    {"learning_rate = 1e-3", "learning_rate = 1e-3\nrate_factors = [\"*.h.*\"]",
+     "recipe.toml:16: expected items such as \"*.attn.* = 0.1\" with a number "
+     "of at least 0, but got \"*.h.*\""},
+    {"learning_rate = 1e-3",
+     "learning_rate = 1e-3\nweight_decays = [\"* = 0.1\", \"*.ln = nan\"]",
+     "recipe.toml:16: expected items such as \"*.attn.* = 0.1\" with a number "
+     "of at least 0, but got \"*.ln = nan\""},
+    {"learning_rate = 1e-3",
+     "learning_rate = 1e-3\nweight_decays = [\"*.nothing = 0.1\"]",
+     "recipe.toml:16: expected a pattern that matches a parameter, but got "
+     "\"*.nothing\""},
 };
 
 INSTANTIATE_TEST_SUITE_P(All, RecipeMistake, testing::ValuesIn(kMistakes));

@@ -235,6 +235,41 @@ TEST(RecipeModule, TrainablePatterns) {
   EXPECT_EQ(trainable, 10u);
 }
 
+TEST(RecipeModule, ParametersThatLearnInAnotherWay) {
+  LoadedRecipe plain = loadText(kRecipe);
+  ASSERT_TRUE(plain.module);
+  for (auto parameter : plain.all<train::ParameterOp>()) {
+    EXPECT_EQ(parameter.getDecay(), parameter.getTensorType().getRank() > 1);
+    EXPECT_EQ(parameter.getRateFactor().convertToDouble(), 1);
+    EXPECT_FALSE(parameter.getWeightDecay());
+  }
+  // BERT's exclusions decay embeddings and spare norms and biases by name.
+  LoadedRecipe recipe = loadText(replaced(
+      kRecipe, "learning_rate = 1e-3",
+      "learning_rate = 1e-3\nno_decay = [\"*.ln_?.*\", \"*.c_*.bias\"]\n"
+      "weight_decays = [\"*.wte.*=0.5\"]\n"
+      "rate_factors = [\"*.h.0.* = 0.5\", \"*.h.*.mlp.* = 1e-1\"]\n"
+      "clip_epsilon = 0"));
+  ASSERT_TRUE(recipe.module);
+  for (auto parameter : recipe.all<train::ParameterOp>()) {
+    llvm::StringRef name = parameter.getExternalName();
+    EXPECT_EQ(parameter.getDecay(),
+              !name.contains(".ln_") && !name.ends_with(".bias"))
+        << name.str();
+    double factor = name.contains(".mlp.")  ? 0.1
+                    : name.contains(".h.0") ? 0.5
+                                            : 1.0;
+    EXPECT_EQ(parameter.getRateFactor().convertToDouble(), factor)
+        << name.str();
+    ASSERT_EQ(parameter.getWeightDecay().has_value(), name.contains("wte"));
+    if (parameter.getWeightDecay())
+      EXPECT_EQ(parameter.getWeightDecay()->convertToDouble(), 0.5);
+  }
+  auto updates = recipe.all<train::UpdateOp>();
+  ASSERT_EQ(updates.size(), 1u);
+  EXPECT_EQ(updates[0].getClipEpsilon().convertToDouble(), 0);
+}
+
 TEST(RecipeModule, CountsFollowNormalize) {
   for (std::string normalize : {"tokens", "sequences", "padded"}) {
     LoadedRecipe recipe =
