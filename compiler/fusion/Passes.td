@@ -75,7 +75,9 @@ def OutlineKernelsPass : Fusion_Pass<"trainc-outline-kernels"> {
   let description = [{
     Bodies come from LowerableOpInterface; equal bodies share one kernel.
     `nn.reshape` becomes views, and so does `nn.slice` of whole rows from a multiple
-    of 64 bytes, of what a launch makes (variables have whole views only).
+    of 64 bytes, of what a launch makes (variables have whole views only). An
+    operation that reads a part of an `nn.split` tile by tile reads the columns of the
+    whole; one whose results an `nn.concat` joins writes its columns.
   }];
 }
 

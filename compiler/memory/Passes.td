@@ -9,7 +9,9 @@ def BufferizeKernels : Pass<"trainc-bufferize-kernels", "::trainc::plan::KernelO
   let description = [{
     Each tensor argument becomes a memref of identity layout; the body is
     bufferised by upstream one-shot bufferization, destinations in place
-    (scf.forall writes through parallel_insert_slice without copies). What remains
+    (scf.forall writes through parallel_insert_slice without copies). Where a
+    destination is returned as disjoint slices of it, each computed from itself and
+    inserted again, each slice is a destination of its own. What remains
     of `memref.copy` becomes an elementwise loop, and `memref.alloc` only a
     temporary of one workgroup. A loop that would yield a new buffer per iteration
     is an error: such a buffer has no fixed place in scratch.

@@ -50,6 +50,26 @@ def with_dropout(b, tq, tk, h, d, mask, rate=0.3):
     return [case], [("control.random", "tensor<3xi64>")]
 
 
+def joint(name, b, t, h, d):
+    """Queries, keys and values as columns of one tensor: kernels read and write them there."""
+    whole, part, head = (b * t, 3 * h * d), tensor((b * t, h * d)), tensor((b, t, h, d))
+    text = f"%u0, %u1, %u2 = nn.split %x : {tensor(whole)} -> {part}, {part}, {part}\n"
+    for i, operand in enumerate("qkv"):
+        text += f"%{operand} = nn.reshape %u{i} : {part} -> {head}\n"
+    text += (f"%y, %lse = nn.attention causal %q, %k, %v {{scale = {SCALE} : f64}} : "
+             f"{head}, {head} -> {tensor((b, h, t))}")
+
+    def heads(x):
+        return [u.reshape(b, t, h, d) for u in np.split(x, 3, axis=1)]
+
+    def scales(x, w):
+        terms = ref.attention_gradient_terms(*heads(x), w * (WEIGHT / COUNT), SCALE, "causal")
+        return {"x": max(terms.values())}
+
+    return Case(name, {"x": (whole, normal)}, text, (b, t, h, d),
+                lambda x: ref.attention(*heads(x), SCALE, "causal"), scales=scales, elements=12)
+
+
 def sizes():
     """(B, T, H, D): one query; below a vector; primes and tails of one, two and three blocks."""
     return [(1, 1, 1, 1), (2, 1, 2, 5), (2, 5, 3, 4), (1, 17, 2, 3), (1, 64, 1, 8),
@@ -64,6 +84,8 @@ def test():
                  windowed("window_1", b, t, h, d, 1), windowed("window_7", b, t, h, d, 7),
                  windowed("window_70", b, t, h, d, 70)]
         failures += [f"B={b} T={t} H={h} D={d} {f}" for f in run(cases)]
+    for b, t, h, d in [(1, 1, 1, 1), (2, 5, 3, 4), (1, 67, 2, 5), (2, 64, 2, 16), (1, 131, 3, 20)]:
+        failures += [f"B={b} T={t} H={h} D={d} {f}" for f in run([joint("joint", b, t, h, d)])]
     for b, tq, tk, h, d in [(1, 3, 133, 2, 4), (2, 70, 9, 1, 3), (1, 1, 66, 1, 17)]:
         failures += [f"Tq={tq} Tk={tk} {f}"
                      for f in run([attention("cross", b, tq, tk, h, d, "none")])]

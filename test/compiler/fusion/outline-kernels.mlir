@@ -116,3 +116,70 @@ module {
     train.write %d, @d : tensor<9x1xf32>
   }
 }
+
+// -----
+
+// Attention reads the columns of the joint tensor, its gradient writes them:
+// neither split nor concat gets a kernel.
+// CHECK: plan.program @accumulate
+// CHECK-NOT: plan.launch @split
+// CHECK: plan.launch @[[ATT:attention_[0-9x]*_0]] ins(%arg0 : tensor<8x48xf32>)
+// CHECK: plan.launch @[[GRAD:attention_grad_8x48_0]] ins(%{{.*}}, %arg0, %{{.*}}, %{{.*}} : {{.*}}) outs(%{{.*}} : tensor<8x48xf32>)
+// CHECK-NEXT: train.write %{{.*}}, @joint : tensor<8x48xf32>
+// CHECK-NOT: plan.launch
+// CHECK: plan.kernel @[[ATT]] access [1, 2, 2]
+// CHECK: tensor.expand_shape {{.*}} output_shape [2, 4, 3, 2, 8]
+// CHECK: tensor.extract_slice %{{.*}}[0, 0, 0, 0, 0] [2, 4, 1, 2, 8] {{.*}} to tensor<2x4x2x8xf32>
+// CHECK: tensor.extract_slice %{{.*}}[0, 0, 1, 0, 0] [2, 4, 1, 2, 8]
+// CHECK: tensor.extract_slice %{{.*}}[0, 0, 2, 0, 0] [2, 4, 1, 2, 8]
+// CHECK: scf.forall
+// CHECK: plan.kernel @[[GRAD]] access [1, 1, 1, 1, 2]
+// CHECK: scf.forall
+// CHECK: tensor.insert_slice %{{.*}} into %{{.*}}[0, 0, 0, 0, 0] [2, 4, 1, 2, 8]
+// CHECK: tensor.insert_slice %{{.*}} into %{{.*}}[0, 0, 1, 0, 0] [2, 4, 1, 2, 8]
+// CHECK: tensor.insert_slice %{{.*}} into %{{.*}}[0, 0, 2, 0, 0] [2, 4, 1, 2, 8]
+module {
+  train.state @joint output : tensor<8x48xf32>
+  plan.program @accumulate ["x"] {
+  ^bb0(%x: tensor<8x48xf32>):
+    %0, %1, %2 = nn.split %x : tensor<8x48xf32> -> tensor<8x16xf32>, tensor<8x16xf32>, tensor<8x16xf32>
+    %q = nn.reshape %0 : tensor<8x16xf32> -> tensor<2x4x2x8xf32>
+    %k = nn.reshape %1 : tensor<8x16xf32> -> tensor<2x4x2x8xf32>
+    %v = nn.reshape %2 : tensor<8x16xf32> -> tensor<2x4x2x8xf32>
+    %y, %l = nn.attention causal %q, %k, %v {scale = 1.0 : f64}
+        : tensor<2x4x2x8xf32>, tensor<2x4x2x8xf32> -> tensor<2x2x4xf32>
+    %dq, %dk, %dv = nn.attention_grad causal %y, %q, %k, %v, %y, %l {scale = 1.0 : f64}
+        : tensor<2x4x2x8xf32>, tensor<2x4x2x8xf32>, tensor<2x2x4xf32>
+    %3 = nn.reshape %dq : tensor<2x4x2x8xf32> -> tensor<8x16xf32>
+    %4 = nn.reshape %dk : tensor<2x4x2x8xf32> -> tensor<8x16xf32>
+    %5 = nn.reshape %dv : tensor<2x4x2x8xf32> -> tensor<8x16xf32>
+    %dx = nn.concat %3, %4, %5 : tensor<8x16xf32>, tensor<8x16xf32>, tensor<8x16xf32> -> tensor<8x48xf32>
+    train.write %dx, @joint : tensor<8x48xf32>
+  }
+}
+
+// -----
+
+// A softmax reads its operand as a whole, so the part is copied; a part that
+// leaves the program too, and a join of something else.
+// CHECK: plan.program @predict
+// CHECK: %[[S:.*]]:2 = plan.launch @split_8x16_0
+// CHECK: plan.launch @softmax
+// CHECK: %[[T:.*]]:2 = plan.launch @split_8x16_0
+// CHECK: train.write %[[T]]#1, @b
+// CHECK: plan.launch @concat_8x32_0
+module {
+  train.state @a output : tensor<8x32xf32>
+  train.state @b output : tensor<8x16xf32>
+  plan.program @predict ["x"] {
+  ^bb0(%x: tensor<8x32xf32>):
+    %0, %1 = nn.split %x : tensor<8x32xf32> -> tensor<8x16xf32>, tensor<8x16xf32>
+    %flat = nn.reshape %0 : tensor<8x16xf32> -> tensor<2x64xf32>
+    %y = nn.softmax %flat : tensor<2x64xf32>
+    %z = nn.reshape %y : tensor<2x64xf32> -> tensor<8x16xf32>
+    %2, %3 = nn.split %x : tensor<8x32xf32> -> tensor<8x16xf32>, tensor<8x16xf32>
+    train.write %3, @b : tensor<8x16xf32>
+    %c = nn.concat %z, %2 : tensor<8x16xf32>, tensor<8x16xf32> -> tensor<8x32xf32>
+    train.write %c, @a : tensor<8x32xf32>
+  }
+}

@@ -200,3 +200,70 @@ plan.kernel @constant access [2] computes "x" {
   %r = linalg.fill ins(%c : i64) outs(%out : tensor<8xi64>) -> tensor<8xi64>
   plan.return %r : tensor<8xi64>
 }
+
+// -----
+
+// A destination made of two halves of its columns: each is a destination of its
+// own, so that neither loop over workgroups nor insertion copies.
+// CHECK-LABEL: plan.kernel @halves access [1, 2]
+// CHECK-NEXT: ^bb0(%[[A:.*]]: memref<8x4xf32>, %[[OUT:.*]]: memref<8x8xf32>):
+// CHECK-NOT: memref.alloc
+// CHECK-NOT: memref.copy
+// CHECK: scf.forall
+// CHECK-DAG: %[[SEEN:.*]] = memref.expand_shape %[[OUT]] {{.*}} output_shape [8, 2, 4]
+// CHECK-DAG: memref.subview %[[SEEN]][0, 0, 0] [8, 1, 4] [1, 1, 1] : {{.*}} to memref<8x4xf32, strided<[8, 1]>>
+// CHECK-DAG: memref.subview %[[SEEN]][0, 1, 0] [8, 1, 4] [1, 1, 1] : {{.*}} to memref<8x4xf32, strided<[8, 1], offset: 4>>
+// CHECK: linalg.generic {{.*}} outs(%{{.*}}, %{{.*}} : memref<4x4xf32, strided<[8, 1], offset: ?>>, memref<4x4xf32, strided<[8, 1], offset: ?>>)
+// CHECK-NOT: linalg.generic
+// CHECK: plan.return
+plan.kernel @halves access [1, 2] computes "nn.neg" {
+^bb0(%a: tensor<8x4xf32>, %out: tensor<8x8xf32>):
+  %seen = tensor.expand_shape %out [[0], [1, 2]] output_shape [8, 2, 4] : tensor<8x8xf32> into tensor<8x2x4xf32>
+  %left = tensor.extract_slice %seen[0, 0, 0] [8, 1, 4] [1, 1, 1] : tensor<8x2x4xf32> to tensor<8x4xf32>
+  %right = tensor.extract_slice %seen[0, 1, 0] [8, 1, 4] [1, 1, 1] : tensor<8x2x4xf32> to tensor<8x4xf32>
+  %r:2 = scf.forall (%i) = (0) to (8) step (4) shared_outs(%o = %left, %p = %right) -> (tensor<8x4xf32>, tensor<8x4xf32>) {
+    %sa = tensor.extract_slice %a[%i, 0] [4, 4] [1, 1] : tensor<8x4xf32> to tensor<4x4xf32>
+    %so = tensor.extract_slice %o[%i, 0] [4, 4] [1, 1] : tensor<8x4xf32> to tensor<4x4xf32>
+    %sp = tensor.extract_slice %p[%i, 0] [4, 4] [1, 1] : tensor<8x4xf32> to tensor<4x4xf32>
+    %t:2 = linalg.generic {
+        indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>],
+        iterator_types = ["parallel", "parallel"]}
+        ins(%sa : tensor<4x4xf32>) outs(%so, %sp : tensor<4x4xf32>, tensor<4x4xf32>) {
+    ^bb1(%x: f32, %y: f32, %z: f32):
+      %n = arith.negf %x : f32
+      linalg.yield %x, %n : f32, f32
+    } -> (tensor<4x4xf32>, tensor<4x4xf32>)
+    scf.forall.in_parallel {
+      tensor.parallel_insert_slice %t#0 into %o[%i, 0] [4, 4] [1, 1] : tensor<4x4xf32> into tensor<8x4xf32>
+      tensor.parallel_insert_slice %t#1 into %p[%i, 0] [4, 4] [1, 1] : tensor<4x4xf32> into tensor<8x4xf32>
+    }
+  }
+  %s0 = tensor.insert_slice %r#0 into %seen[0, 0, 0] [8, 1, 4] [1, 1, 1] : tensor<8x4xf32> into tensor<8x2x4xf32>
+  %s1 = tensor.insert_slice %r#1 into %s0[0, 1, 0] [8, 1, 4] [1, 1, 1] : tensor<8x4xf32> into tensor<8x2x4xf32>
+  %whole = tensor.collapse_shape %s1 [[0], [1, 2]] : tensor<8x2x4xf32> into tensor<8x8xf32>
+  plan.return %whole : tensor<8x8xf32>
+}
+
+// -----
+
+// Slices that overlap are no destinations of their own: the second is computed
+// beside the first.
+// CHECK-LABEL: plan.kernel @overlap access [1, 2]
+// CHECK: memref.alloc
+// CHECK: plan.return
+plan.kernel @overlap access [1, 2] computes "nn.neg" {
+^bb0(%a: tensor<4xf32>, %out: tensor<6xf32>):
+  %left = tensor.extract_slice %out[0] [4] [1] : tensor<6xf32> to tensor<4xf32>
+  %right = tensor.extract_slice %out[2] [4] [1] : tensor<6xf32> to tensor<4xf32>
+  %t:2 = linalg.generic {
+      indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>],
+      iterator_types = ["parallel"]}
+      ins(%a : tensor<4xf32>) outs(%left, %right : tensor<4xf32>, tensor<4xf32>) {
+  ^bb1(%x: f32, %y: f32, %z: f32):
+    %n = arith.negf %x : f32
+    linalg.yield %x, %n : f32, f32
+  } -> (tensor<4xf32>, tensor<4xf32>)
+  %s0 = tensor.insert_slice %t#0 into %out[0] [4] [1] : tensor<4xf32> into tensor<6xf32>
+  %s1 = tensor.insert_slice %t#1 into %s0[2] [4] [1] : tensor<4xf32> into tensor<6xf32>
+  plan.return %s1 : tensor<6xf32>
+}
