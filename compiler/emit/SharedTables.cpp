@@ -53,6 +53,8 @@ std::string initializationText(train::ParameterOp parameter) {
     return fmt::format("normal({}, {})", offset, scale);
   case train::InitKind::Uniform:
     return fmt::format("uniform({}, {})", offset, offset + scale);
+  case train::InitKind::Truncated:
+    return fmt::format("truncated_normal({}, {})", offset, scale);
   }
   llvm_unreachable("every kind is listed");
 }

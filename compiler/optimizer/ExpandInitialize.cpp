@@ -105,18 +105,28 @@ struct ExpandInitializePass
                                   SplatElementsAttr::get(type, attribute));
   }
 
+  static nn::Distribution distributionOf(train::InitKind kind) {
+    switch (kind) {
+    case train::InitKind::Normal:
+      return nn::Distribution::Normal;
+    case train::InitKind::Truncated:
+      return nn::Distribution::Truncated;
+    case train::InitKind::Uniform:
+    case train::InitKind::Constant: // draws nothing
+      return nn::Distribution::Uniform;
+    }
+    llvm_unreachable("every kind is listed");
+  }
+
   static Value startValue(OpBuilder &builder, train::ParameterOp parameter,
                           Value counters, int64_t stream) {
     RankedTensorType type = parameter.getTensorType();
     if (parameter.getInit() == train::InitKind::Constant)
       return constant(builder, parameter.getLoc(), type,
                       parameter.getOffset().convertToDouble());
-    auto distribution = parameter.getInit() == train::InitKind::Normal
-                            ? nn::Distribution::Normal
-                            : nn::Distribution::Uniform;
-    return nn::RandomOp::create(builder, parameter.getLoc(), type, distribution,
-                                counters, parameter.getOffset(),
-                                parameter.getScale(), stream);
+    return nn::RandomOp::create(
+        builder, parameter.getLoc(), type, distributionOf(parameter.getInit()),
+        counters, parameter.getOffset(), parameter.getScale(), stream);
   }
 };
 

@@ -113,7 +113,8 @@ def NN_DropoutOp : NN_Op<"dropout", [AllTypesMatch<["input", "result"]>,
 }
 
 def NN_Distribution : I32EnumAttr<"Distribution", "distribution of random numbers", [
-    I32EnumAttrCase<"Uniform", 0, "uniform">, I32EnumAttrCase<"Normal", 1, "normal">]> {
+    I32EnumAttrCase<"Uniform", 0, "uniform">, I32EnumAttrCase<"Normal", 1, "normal">,
+    I32EnumAttrCase<"Truncated", 2, "truncated">]> {
   let cppNamespace = "::trainc::nn";
   let genSpecializedAttr = 0;
 }
@@ -127,6 +128,9 @@ def NN_RandomOp : NN_Op<"random", [NoiseStreamOpInterface]> {
     `uniform`: `offset + scale·u` with u = ((w0·2^21) xor (w1 >> 11))·2^-53 in [0, 1).
     `normal`: `offset + scale·√(-2 ln(1-u1))·cos(2π·u2)` (Box and Muller 1958) with u1 from (w0,
     w1), u2 from (w2, w3), computed in f64 and rounded once.
+    `truncated`: `offset + scale·z` with z normal, cut at ±2: the quantile of Φ(-2) +
+    (Φ(2) - Φ(-2))·u (Wichura 1988, AS 241, PPND16), u as for `uniform`. Its own deviation
+    is 0.8796·`scale`.
     (C1) `counters` is i64 [3]. (C2) `scale` ≥ 0.
 
     ```mlir

@@ -6,7 +6,7 @@ include "dialects/train/TrainDialect.td"
 
 def Train_InitKind : I32EnumAttr<"InitKind", "how a parameter starts", [
     I32EnumAttrCase<"Constant", 0, "constant">, I32EnumAttrCase<"Normal", 1, "normal">,
-    I32EnumAttrCase<"Uniform", 2, "uniform">]> {
+    I32EnumAttrCase<"Uniform", 2, "uniform">, I32EnumAttrCase<"Truncated", 3, "truncated">]> {
   let cppNamespace = "::trainc::train";
   let genSpecializedAttr = 0;
 }
@@ -16,7 +16,8 @@ def Train_ParameterOp : Train_Op<"parameter", [Symbol]> {
   let summary = "A trained tensor";
   let description = [{
     Starts as `constant` (every element `offset`), `normal` (mean `offset`,
-    standard deviation `scale`) or `uniform` (in [`offset`, `offset + scale`)).
+    standard deviation `scale`), `uniform` (in [`offset`, `offset + scale`)) or
+    `truncated` (as `normal`, cut at two deviations).
     `external_name` is its name in safetensors files. `decay` says whether weight
     decay applies, `weight_decay` how much where it is not the rule's,
     `rate_factor` multiplies the learning rate, `trainable` says whether it is

@@ -11,7 +11,6 @@ using namespace mlir;
 namespace trainc::models {
 namespace {
 
-constexpr double kDeviation = 0.02;
 constexpr int64_t kMaximumSize = 1 << 20;
 
 int64_t headSize(const Settings &model) {
@@ -31,11 +30,12 @@ Value buildBlock(ModelBuilder &model, const Settings &settings, Value hidden,
   OpBuilder &builder = model.builder();
   double epsilon = settings.number("norm_epsilon");
   double rate = dropoutRate(settings, "hidden_dropout");
-  Init inner = Init::normal(kDeviation);
+  double deviation = settings.number("init_deviation");
+  Init inner = Init::normal(deviation);
   // Two residual additions per layer: the variance of their sum stays that of
   // one (Radford et al. 2019, section 2.3).
-  Init residual = Init::normal(kDeviation /
-                               std::sqrt(2.0 * settings.integer("num_layers")));
+  Init residual =
+      Init::normal(deviation / std::sqrt(2.0 * settings.integer("num_layers")));
 
   auto add = [&](llvm::StringRef name, auto sublayer) {
     ModelBuilder::Scope scope(model, name);
@@ -70,7 +70,9 @@ Value buildBlock(ModelBuilder &model, const Settings &settings, Value hidden,
 Value buildHidden(ModelBuilder &model, const Settings &settings, Value ids) {
   int64_t batch = shapeOf(ids)[0], time = shapeOf(ids)[1];
   int64_t channels = settings.integer("hidden_size");
-  Init init = Init::normal(kDeviation);
+  model.setInitScheme({.name = settings.text("init"),
+                       .deviation = settings.number("init_deviation")});
+  Init init = Init::normal(settings.number("init_deviation"));
   Value hidden = embedding(model, "wte", ids, settings.integer("vocab_size"),
                            channels, init);
   Value places = positions(model, "wpe", batch, time,
@@ -94,8 +96,12 @@ Value buildLogits(ModelBuilder &model, const Settings &settings, Value rows) {
   llvm::StringRef table = settings.flag("tie_embeddings")
                               ? "transformer.wte.weight"
                               : "lm_head.weight";
-  Value weight = model.namedParameter(table, {vocabulary, channels},
-                                      Init::normal(kDeviation));
+  Init init = Init::normal(settings.number("init_deviation"));
+  Value weight = model.namedParameter(
+      table, {vocabulary, channels},
+      settings.flag("tie_embeddings")
+          ? init
+          : model.initScheme().matrix(channels, vocabulary, init));
   return nn::MatmulOp::create(model.builder(), model.loc(),
                               model.floats({shapeOf(rows)[0], vocabulary}),
                               rows, weight, /*transpose_lhs=*/false,
@@ -154,6 +160,11 @@ Family describeGpt2() {
                 {kGeluTanh.str(), kGeluErf.str(), kRelu.str()},
                 "of the feed-forward layer"),
       numberKey("norm_epsilon", 1e-5, above(0), "of every layer norm"),
+      choiceKey("init", initSchemes().front(), initSchemes().vec(),
+                "how matrices and tables start; the family's own way scales "
+                "what is added to the residual stream by 1/sqrt(2 num_layers)"),
+      numberKey("init_deviation", 0.02, above(0),
+                "standard deviation of what no fan decides"),
       flagKey("tie_embeddings", true, "logits use the token table"),
       integerKey("attention_window", 0,
                  {.minimum = 0, .maximum = double(kMaximumSize)},

@@ -12,7 +12,8 @@ Value conv1d(ModelBuilder &model, llvm::StringRef name, Value rows,
   OpBuilder &builder = model.builder();
   int64_t inputs = shapeOf(rows).back();
   RankedTensorType type = model.floats({shapeOf(rows).front(), outputs});
-  Value w = model.parameter("weight", {inputs, outputs}, weight);
+  Value w = model.parameter("weight", {inputs, outputs},
+                            model.initScheme().matrix(inputs, outputs, weight));
   Value b = model.parameter("bias", {outputs}, Init::constant(0));
   Value product = nn::MatmulOp::create(builder, model.loc(), type, rows, w);
   Value bias = nn::BroadcastOp::create(builder, model.loc(), type, b,
@@ -36,7 +37,8 @@ Value layerNorm(ModelBuilder &model, llvm::StringRef name, Value rows,
 Value embedding(ModelBuilder &model, llvm::StringRef name, Value ids,
                 int64_t size, int64_t channels, Init init) {
   ModelBuilder::Scope scope(model, name);
-  Value table = model.parameter("weight", {size, channels}, init);
+  Value table = model.parameter("weight", {size, channels},
+                                model.initScheme().table(init));
   llvm::SmallVector<int64_t> shape(shapeOf(ids));
   shape.push_back(channels);
   return nn::EmbeddingOp::create(model.builder(), model.loc(),
@@ -47,7 +49,8 @@ Value positions(ModelBuilder &model, llvm::StringRef name, int64_t batch,
                 int64_t time, int64_t size, int64_t channels, Init init) {
   ModelBuilder::Scope scope(model, name);
   OpBuilder &builder = model.builder();
-  Value rows = model.parameter("weight", {size, channels}, init);
+  Value rows = model.parameter("weight", {size, channels},
+                               model.initScheme().table(init));
   if (time != size)
     rows = nn::SliceOp::create(builder, model.loc(),
                                model.floats({time, channels}), rows,

@@ -32,7 +32,29 @@ struct Init {
   static Init normal(double deviation) {
     return {train::InitKind::Normal, 0, deviation};
   }
+  /// In [-bound, bound).
+  static Init uniform(double bound) {
+    return {train::InitKind::Uniform, -bound, 2 * bound};
+  }
+  /// Cut at two deviations.
+  static Init truncated(double deviation) {
+    return {train::InitKind::Truncated, 0, deviation};
+  }
 };
+
+/// How the matrices and tables of a model start (training-semantics.md 6.3).
+/// The family's own way is the default.
+struct InitScheme {
+  std::string name = "family"; ///< one of initSchemes()
+  double deviation = 0.02;     ///< of what no fan decides
+
+  /// Of a weight that makes `outputs` channels of `inputs`.
+  Init matrix(int64_t inputs, int64_t outputs, Init family) const;
+  /// Of rows that are looked up.
+  Init table(Init family) const;
+};
+/// Values of model.init.
+llvm::ArrayRef<std::string> initSchemes();
 
 class ModelBuilder {
 public:
@@ -48,6 +70,10 @@ public:
   plan::ProgramOp beginProgram(llvm::StringRef name,
                                llvm::ArrayRef<llvm::StringRef> inputs,
                                llvm::ArrayRef<mlir::Type> types);
+
+  /// How matrices and tables start from now on.
+  void setInitScheme(InitScheme scheme) { scheme_ = std::move(scheme); }
+  const InitScheme &initScheme() const { return scheme_; }
 
   mlir::OpBuilder &builder() { return builder_; }
   mlir::ModuleOp module() { return module_; }
@@ -94,6 +120,7 @@ private:
   mlir::ModuleOp module_;
   mlir::SymbolTable parameters_;
   mlir::OpBuilder builder_;
+  InitScheme scheme_;
   std::string family_, prefix_;
   std::string path_; ///< ".h.3.attn"
   mlir::Operation *firstProgram_ = nullptr;

@@ -1,5 +1,7 @@
 """What nn computes, in NumPy float64: the formulas of dialects/nn/*.td."""
 
+import statistics
+
 import numpy as np
 from math import erf as _erf
 
@@ -81,6 +83,11 @@ def random(kind, shape, counters, stream, offset, scale):
     u1, u2 = uniform(w[0], w[1]), uniform(w[2], w[3])
     if kind == "uniform":
         return offset + scale * u1
+    if kind == "truncated":
+        # Between the two deviations; Python's quantile is no code of ours.
+        quantile = np.vectorize(statistics.NormalDist().inv_cdf)
+        low = statistics.NormalDist().cdf(-2)
+        return offset + scale * quantile(low + (1 - 2 * low) * u1)
     return offset + scale * np.sqrt(-2 * np.log(1 - u1)) * np.cos(2 * np.pi * u2)
 
 

@@ -317,7 +317,7 @@ def test_start_values(folder, target, failures):
     text = [module_header()]
     wanted = {}
     seed = 0xFEDCBA987654321
-    for kind, offset, scale in [("normal", 0.5, 0.02), ("uniform", -1.0, 2.0)]:
+    for kind, offset, scale in [("normal", 0.5, 0.02), ("uniform", -1.0, 2.0), ("truncated", -0.25, 0.5)]:
         for element, tolerance in [("f32", 1e-6), ("f64", 1e-12)]:
             name = f"h.{kind}.{element}"
             text.append(f"  train.parameter @{name} {kind} : tensor<7x9x{element}> {{offset = {offset} "

@@ -270,6 +270,57 @@ TEST(RecipeModule, ParametersThatLearnInAnotherWay) {
   EXPECT_EQ(updates[0].getClipEpsilon().convertToDouble(), 0);
 }
 
+/// The worked numbers of training-semantics.md 6.3.
+TEST(RecipeModule, InitSchemes) {
+  struct Wanted {
+    const char *scheme;
+    train::InitKind kind;
+    double feedForward, projection, table; ///< c_fc 768 -> 3072, c_proj, wpe
+  };
+  using train::InitKind;
+  const double glorot = 0.02282177, xavier = 0.03608439;
+  for (const Wanted &wanted : {
+           Wanted{"family", InitKind::Normal, 0.02, 0.02 / std::sqrt(4), 0.02},
+           Wanted{"normal", InitKind::Normal, 0.02, 0.02, 0.02},
+           Wanted{"truncated_normal", InitKind::Truncated, 0.02, 0.02, 0.02},
+           Wanted{"xavier", InitKind::Normal, xavier, 1 / std::sqrt(3072.0),
+                  0.02},
+           Wanted{"glorot_normal", InitKind::Normal, glorot, glorot, 0.02},
+           // In [-b, b): the scale is the width.
+           Wanted{"glorot_uniform", InitKind::Uniform, 2 * 0.03952847,
+                  2 * 0.03952847, 0.02},
+       }) {
+    std::string text =
+        replaced(kRecipe, "hidden_size = 32", "hidden_size = 768");
+    text = replaced(text, "num_heads = 2",
+                    std::string("num_heads = 2\ninit = \"") + wanted.scheme +
+                        "\"");
+    LoadedRecipe recipe = loadText(text);
+    ASSERT_TRUE(recipe.module) << wanted.scheme;
+    unsigned found = 0;
+    for (auto parameter : recipe.all<train::ParameterOp>()) {
+      llvm::StringRef name = parameter.getExternalName();
+      bool feedForward = name.ends_with("mlp.c_fc.weight"),
+           projection = name.ends_with("mlp.c_proj.weight"),
+           table = name.ends_with("wpe.weight");
+      if (!feedForward && !projection && !table)
+        continue;
+      ++found;
+      if (!table)
+        EXPECT_EQ(parameter.getInit(), wanted.kind) << wanted.scheme;
+      EXPECT_NEAR(parameter.getScale().convertToDouble(),
+                  feedForward  ? wanted.feedForward
+                  : projection ? wanted.projection
+                               : wanted.table,
+                  1e-8)
+          << wanted.scheme << " " << name.str();
+      if (parameter.getInit() == InitKind::Uniform)
+        EXPECT_NEAR(parameter.getOffset().convertToDouble(), -0.03952847, 1e-8);
+    }
+    EXPECT_EQ(found, 5u); // two layers
+  }
+}
+
 TEST(RecipeModule, CountsFollowNormalize) {
   for (std::string normalize : {"tokens", "sequences", "padded"}) {
     LoadedRecipe recipe =
