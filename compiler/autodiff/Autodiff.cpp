@@ -20,6 +20,7 @@ void registerAutodiffInterfaces(DialectRegistry &registry) {
     registerLayerRules(context);
     registerLossRules(context);
     registerNoiseRules(context);
+    registerScanRules(context);
   });
 }
 

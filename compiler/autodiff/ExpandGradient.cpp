@@ -1,14 +1,13 @@
 //===- ExpandGradient.cpp - reverse mode over a program -------------------===//
 //
-// Decides which values get a gradient and in which order: forward, a value is
-// active if it depends on a trainable parameter; backward, gradients are
-// carried from the losses to active operands only, in reverse program order.
+// Decides where gradients come from and where they go: from the losses,
+// weighted and divided by their counts, to a state per trainable parameter.
 //
 //===----------------------------------------------------------------------===//
 
 #include "compiler/autodiff/Passes.h"
+#include "compiler/autodiff/ReverseMode.h"
 #include "mlir/IR/SymbolTable.h"
-#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 
@@ -19,10 +18,6 @@ namespace trainc::autodiff {
 
 namespace {
 
-bool isFloat(Value value) {
-  return isa<FloatType>(getElementTypeOrSelf(value.getType()));
-}
-
 /// Differentiates one program and lowers its loss terms.
 class ProgramDifferentiator {
 public:
@@ -30,7 +25,8 @@ public:
                         int64_t microBatches)
       : program(program), block(&program.getBody().front()), symbols(symbols),
         microBatches(microBatches),
-        builder(OpBuilder::atBlockEnd(&program.getBody().front())) {}
+        builder(OpBuilder::atBlockEnd(&program.getBody().front())),
+        mode(builder) {}
 
   LogicalResult run();
 
@@ -41,7 +37,6 @@ private:
   LogicalResult writeGradients();
   LogicalResult lowerLosses();
 
-  void accumulate(Value value, Value gradient);
   Value keepFirst(Location loc, Value fresh, StringRef symbol);
   Value firstMicroBatch();
   LogicalResult ensureMetric(Location loc, const std::string &name);
@@ -58,41 +53,30 @@ private:
   SymbolTable &symbols;
   int64_t microBatches;
   OpBuilder builder;
-  /// Values that depend on a trainable parameter.
-  DenseSet<Value> active;
-  DenseMap<Value, Value> gradients;
+  ReverseMode mode;
   /// micro_batch == 0, made on first use.
   Value isFirst;
 };
 
+/// A value is active if it depends on a trainable parameter.
 void ProgramDifferentiator::findActive() {
   for (Operation &op : *block) {
-    bool depends = llvm::any_of(op.getOperands(),
-                                [&](Value v) { return active.contains(v); });
-    if (auto read = dyn_cast<train::ReadOp>(op)) {
-      auto parameter = symbols.lookup<train::ParameterOp>(read.getSymbol());
-      depends = parameter && parameter.getTrainable();
+    auto read = dyn_cast<train::ReadOp>(op);
+    if (!read) {
+      mode.spread(op);
+      continue;
     }
-    // Integers and truth values carry no derivative.
-    for (Value result : op.getResults())
-      if (depends && isFloat(result))
-        active.insert(result);
+    auto parameter = symbols.lookup<train::ParameterOp>(read.getSymbol());
+    if (parameter && parameter.getTrainable())
+      mode.activate(read.getResult());
   }
-}
-
-void ProgramDifferentiator::accumulate(Value value, Value gradient) {
-  Value &total = gradients[value];
-  total = total ? nn::AddOp::create(builder, gradient.getLoc(),
-                                    gradient.getType(), total, gradient)
-                      .getResult()
-                : gradient;
 }
 
 // d(loss)/d(sum) = weight / Σ count over the step (training-semantics.md 3.1),
 // 0 where nothing counts.
 LogicalResult ProgramDifferentiator::seed() {
   for (auto loss : block->getOps<train::LossOp>()) {
-    if (!active.contains(loss.getSum()))
+    if (!mode.isActive(loss.getSum()))
       continue;
     Location loc = loss.getLoc();
     Type type = loss.getSum().getType();
@@ -106,8 +90,8 @@ LogicalResult ProgramDifferentiator::seed() {
     Value empty = nn::CompareOp::create(
         builder, loc, RankedTensorType::get({}, builder.getI1Type()),
         nn::ComparePredicate::Equal, total, zero);
-    accumulate(loss.getSum(),
-               nn::SelectOp::create(builder, loc, type, empty, zero, quotient));
+    mode.accumulate(loss.getSum(), nn::SelectOp::create(builder, loc, type,
+                                                        empty, zero, quotient));
   }
   return success();
 }
@@ -116,35 +100,9 @@ LogicalResult ProgramDifferentiator::propagate() {
   // Operations from here on are the backward computation's own.
   SmallVector<Operation *> forward;
   for (Operation &op : *block)
-    if (!isa<train::ReadOp>(op) && llvm::any_of(op.getResults(), [&](Value v) {
-          return active.contains(v);
-        }))
+    if (!isa<train::ReadOp>(op))
       forward.push_back(&op);
-
-  for (Operation *op : llvm::reverse(forward)) {
-    SmallVector<Value> incoming;
-    for (Value result : op->getResults())
-      incoming.push_back(gradients.lookup(result));
-    if (llvm::none_of(incoming, [](Value v) { return bool(v); }))
-      continue; // does not reach a loss
-    auto rule = dyn_cast<nn::DifferentiableOpInterface>(op);
-    if (!rule)
-      return op->emitOpError()
-             << "expected an operation with a derivative between trainable "
-                "parameters and a loss, but got this one, which has none; "
-                "freeze the parameters it depends on or use other operations";
-    SmallVector<bool> needed;
-    for (Value operand : op->getOperands())
-      needed.push_back(active.contains(operand));
-    SmallVector<Value> outgoing(op->getNumOperands());
-    if (failed(rule.buildGradient(builder, incoming, needed, outgoing)))
-      return failure();
-    for (auto [operand, gradient, wanted] :
-         llvm::zip(op->getOperands(), outgoing, needed))
-      if (wanted && gradient)
-        accumulate(operand, gradient);
-  }
-  return success();
+  return mode.propagate(forward);
 }
 
 Value ProgramDifferentiator::firstMicroBatch() {
@@ -188,7 +146,7 @@ LogicalResult ProgramDifferentiator::writeGradients() {
   // One parameter may be read in several places (tied tensors).
   llvm::StringMap<Value> totals;
   for (auto read : llvm::make_early_inc_range(block->getOps<train::ReadOp>())) {
-    Value gradient = gradients.lookup(read.getResult());
+    Value gradient = mode.gradientOf(read.getResult());
     if (!gradient)
       continue;
     Value &total = totals[read.getSymbol()];

@@ -47,6 +47,7 @@ void registerFusionInterfaces(mlir::DialectRegistry &registry) {
   lowering::registerAttentionLowering(registry);
   lowering::registerLossLowering(registry);
   lowering::registerNoiseLowering(registry);
+  lowering::registerScanLowering(registry);
   lowering::registerRowRules(registry);
 }
 

@@ -28,6 +28,23 @@ static std::string textOf(plan::KernelOp kernel) {
   return text;
 }
 
+void KernelKey::add(Operation *op) {
+  addAddress(op->getName().getAsOpaquePointer());
+  add(op->getAttrDictionary());
+  add(op->getResultTypes());
+  if (op->getNumRegions() == 0)
+    return;
+  // Isolated from above, so that its text says all of it but the operands.
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  for (Region &region : op->getRegions())
+    for (Operation &inner : region.front()) {
+      inner.print(os, OpPrintingFlags().printGenericOpForm());
+      os << '\n';
+    }
+  add(StringAttr::get(op->getContext(), text));
+}
+
 KernelTable::KernelTable(ModuleOp module) : module(module) {
   for (auto kernel : module.getOps<plan::KernelOp>()) {
     byText[textOf(kernel)] = kernel;

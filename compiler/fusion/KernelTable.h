@@ -34,11 +34,8 @@ public:
       addAddress(type.getAsOpaquePointer());
   }
   /// Name, attributes and result types; operands are the caller's to add.
-  void add(mlir::Operation *op) {
-    addAddress(op->getName().getAsOpaquePointer());
-    add(op->getAttrDictionary());
-    add(op->getResultTypes());
-  }
+  /// Regions count by their text.
+  void add(mlir::Operation *op);
   bool operator<(const KernelKey &other) const { return words < other.words; }
 
 private:

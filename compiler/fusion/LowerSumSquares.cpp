@@ -99,6 +99,10 @@ private:
       return;
     Source &source = found->second;
     source.obstacle = findMaker(variable, sum, source.maker);
+    // A state of partial sums is counted once.
+    if (source.obstacle.empty() &&
+        wanted.lookup(source.maker->launch).contains(source.maker->result))
+      source.obstacle = "another variable holds the same result";
     auto opts = remark::RemarkOpts::name("sum_squares").category("fusion");
     if (!source.obstacle.empty()) {
       source.maker.reset();

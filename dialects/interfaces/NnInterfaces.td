@@ -173,6 +173,28 @@ def TiledOpInterface : OpInterface<"TiledOpInterface"> {
          "::mlir::ValueRange":$destinations)>];
 }
 
+def IndexingOpInterface : OpInterface<"IndexingOpInterface"> {
+  let description = [{
+    The operation chooses rows or columns by an operand of integers, without a look
+    at them: whoever gives them keeps them below the limit.
+  }];
+  let cppNamespace = "::trainc::nn";
+  let methods = [InterfaceMethod<[{
+      The operand that holds the indices.
+    }], "::mlir::Value", "getIndices", (ins)>,
+    InterfaceMethod<[{
+      How many there are to choose from: indices from 0 to below this are defined.
+    }], "int64_t", "getIndexLimit", (ins)>,
+    InterfaceMethod<[{
+      A further value that is defined: it chooses nothing.
+    }], "::std::optional<int64_t>", "getIgnoredIndex", (ins), "", [{ return ::std::nullopt; }]>];
+}
+
+/// Every element of the result is an element of the operand, or 0.
+def NN_MovesElements : NativeOpTrait<"MovesElements"> {
+  let cppNamespace = "::trainc::nn";
+}
+
 def StochasticOpInterface : OpInterface<"StochasticOpInterface"> {
   let description = [{The operation makes noise in training that inference leaves out.}];
   let cppNamespace = "::trainc::nn";

@@ -182,4 +182,12 @@ void AttentionOp::removeNoise(RewriterBase &rewriter) {
   });
 }
 
+Value EmbeddingOp::getIndices() { return getIds(); }
+Value EmbeddingGradOp::getIndices() { return getIds(); }
+
+int64_t EmbeddingOp::getIndexLimit() {
+  return getTable().getType().getDimSize(0);
+}
+int64_t EmbeddingGradOp::getIndexLimit() { return getType().getDimSize(0); }
+
 } // namespace trainc::nn

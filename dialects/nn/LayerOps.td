@@ -28,7 +28,7 @@ def NN_MatmulOp : NN_Op<"matmul"> {
   let hasVerifier = 1;
 }
 
-def NN_EmbeddingOp : NN_Op<"embedding"> {
+def NN_EmbeddingOp : NN_Op<"embedding", [DeclareOpInterfaceMethods<IndexingOpInterface>]> {
   let summary = "Rows of a table";
   let description = [{
     `result[…, c] = table[ids[…], c]`. Ids outside the table are undefined; the
@@ -46,7 +46,7 @@ def NN_EmbeddingOp : NN_Op<"embedding"> {
   let hasVerifier = 1;
 }
 
-def NN_EmbeddingGradOp : NN_Op<"embedding_grad"> {
+def NN_EmbeddingGradOp : NN_Op<"embedding_grad", [DeclareOpInterfaceMethods<IndexingOpInterface>]> {
   let summary = "Adds rows into a table (adjoint of nn.embedding)";
   let description = [{
     `result[v, c] = accumulator[v, c] + Σ over positions p with ids[p] = v of

@@ -37,6 +37,30 @@ LogicalResult CrossEntropyWithGradOp::verify() {
   return verifyCrossEntropy(*this);
 }
 
+Value CrossEntropyOp::getIndices() { return getTargets(); }
+Value CrossEntropyGradOp::getIndices() { return getTargets(); }
+Value CrossEntropyWithGradOp::getIndices() { return getTargets(); }
+
+int64_t CrossEntropyOp::getIndexLimit() {
+  return getLogits().getType().getDimSize(1);
+}
+int64_t CrossEntropyGradOp::getIndexLimit() {
+  return getLogits().getType().getDimSize(1);
+}
+int64_t CrossEntropyWithGradOp::getIndexLimit() {
+  return getLogits().getType().getDimSize(1);
+}
+
+std::optional<int64_t> CrossEntropyOp::getIgnoredIndex() {
+  return static_cast<int64_t>(getIgnoreIndex());
+}
+std::optional<int64_t> CrossEntropyGradOp::getIgnoredIndex() {
+  return static_cast<int64_t>(getIgnoreIndex());
+}
+std::optional<int64_t> CrossEntropyWithGradOp::getIgnoredIndex() {
+  return static_cast<int64_t>(getIgnoreIndex());
+}
+
 static LogicalResult verifyCounters(Operation *op, Value counters) {
   auto type = cast<RankedTensorType>(counters.getType());
   if (type.getRank() == 1 && type.getDimSize(0) == 3) // dropout_c2, random_c1

@@ -19,7 +19,8 @@ def NN_SoftmaxOp : NN_Op<"softmax", [SameOperandsAndResultType]> {
   let hasVerifier = 1;
 }
 
-def NN_CrossEntropyOp : NN_Op<"cross_entropy", [AllTypesMatch<["loss", "lse"]>]> {
+def NN_CrossEntropyOp : NN_Op<"cross_entropy", [DeclareOpInterfaceMethods<IndexingOpInterface, ["getIgnoredIndex"]>,
+    AllTypesMatch<["loss", "lse"]>]> {
   let summary = "Negative log-likelihood of the target per row";
   let description = [{
     `lse[n] = ln Σ_v exp(logits[n, v])`;
@@ -42,7 +43,7 @@ def NN_CrossEntropyOp : NN_Op<"cross_entropy", [AllTypesMatch<["loss", "lse"]>]>
   let hasVerifier = 1;
 }
 
-def NN_CrossEntropyGradOp : NN_Op<"cross_entropy_grad", [
+def NN_CrossEntropyGradOp : NN_Op<"cross_entropy_grad", [DeclareOpInterfaceMethods<IndexingOpInterface, ["getIgnoredIndex"]>,
     AllTypesMatch<["logits", "result"]>, AllTypesMatch<["gradient", "lse"]>]> {
   let summary = "Gradient of nn.cross_entropy for its logits";
   let description = [{
@@ -64,7 +65,7 @@ def NN_CrossEntropyGradOp : NN_Op<"cross_entropy_grad", [
   let hasVerifier = 1;
 }
 
-def NN_CrossEntropyWithGradOp : NN_Op<"cross_entropy_with_grad", [
+def NN_CrossEntropyWithGradOp : NN_Op<"cross_entropy_with_grad", [DeclareOpInterfaceMethods<IndexingOpInterface, ["getIgnoredIndex"]>,
     AllTypesMatch<["logits", "result"]>, AllTypesMatch<["gradient", "loss", "lse"]>]> {
   let summary = "nn.cross_entropy and nn.cross_entropy_grad in one pass over the logits";
   let description = [{

@@ -4,7 +4,7 @@
 
 include "dialects/nn/NnDialect.td"
 
-def NN_ReshapeOp : NN_Op<"reshape"> {
+def NN_ReshapeOp : NN_Op<"reshape", [NN_MovesElements]> {
   let summary = "Same elements in row-major order, another shape";
   let description = [{
     (C1) element type and number of elements agree.
@@ -20,7 +20,7 @@ def NN_ReshapeOp : NN_Op<"reshape"> {
   let hasFolder = 1;
 }
 
-def NN_TransposeOp : NN_Op<"transpose"> {
+def NN_TransposeOp : NN_Op<"transpose", [NN_MovesElements]> {
   let summary = "Permutes dimensions";
   let description = [{
     `result[i_permutation[0], …] = input[i_0, …]` reads: dimension d of the
@@ -39,7 +39,7 @@ def NN_TransposeOp : NN_Op<"transpose"> {
   let hasFolder = 1;
 }
 
-def NN_BroadcastOp : NN_Op<"broadcast"> {
+def NN_BroadcastOp : NN_Op<"broadcast", [NN_MovesElements]> {
   let summary = "Repeats elements to a larger shape";
   let description = [{
     Dimension d of the input becomes dimension `dimensions[d]` of the result;
@@ -60,7 +60,7 @@ def NN_BroadcastOp : NN_Op<"broadcast"> {
   let hasFolder = 1;
 }
 
-def NN_SliceOp : NN_Op<"slice"> {
+def NN_SliceOp : NN_Op<"slice", [NN_MovesElements]> {
   let summary = "A box of the input";
   let description = [{
     `result[i…] = input[offsets + i…]`; the result's shape gives the sizes.
@@ -78,7 +78,7 @@ def NN_SliceOp : NN_Op<"slice"> {
   let hasFolder = 1;
 }
 
-def NN_PadOp : NN_Op<"pad"> {
+def NN_PadOp : NN_Op<"pad", [NN_MovesElements]> {
   let summary = "The input in a box of zeros (adjoint of nn.slice)";
   let description = [{
     `result[offsets + i…] = input[i…]`, zero elsewhere.
@@ -96,7 +96,7 @@ def NN_PadOp : NN_Op<"pad"> {
   let hasFolder = 1;
 }
 
-def NN_SplitOp : NN_Op<"split"> {
+def NN_SplitOp : NN_Op<"split", [NN_MovesElements]> {
   let summary = "Equal parts along the last dimension";
   let description = [{
     The last dimension is cut into as many equal consecutive parts as there are

@@ -118,6 +118,7 @@ void registerShapeRules(mlir::MLIRContext *context);
 void registerLayerRules(mlir::MLIRContext *context);
 void registerLossRules(mlir::MLIRContext *context);
 void registerNoiseRules(mlir::MLIRContext *context);
+void registerScanRules(mlir::MLIRContext *context);
 
 } // namespace trainc::autodiff
 

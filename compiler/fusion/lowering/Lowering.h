@@ -15,6 +15,7 @@ void registerNormLowering(mlir::DialectRegistry &registry);
 void registerAttentionLowering(mlir::DialectRegistry &registry);
 void registerLossLowering(mlir::DialectRegistry &registry);
 void registerNoiseLowering(mlir::DialectRegistry &registry);
+void registerScanLowering(mlir::DialectRegistry &registry);
 /// RowwiseOpInterface, of operations that are not elementwise.
 void registerRowRules(mlir::DialectRegistry &registry);
 

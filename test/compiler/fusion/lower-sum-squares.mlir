@@ -91,3 +91,34 @@ module @read_again {
     train.write %y, @here : tensor<4xf32>
   }
 }
+
+// -----
+
+// Two gradients that are one result (of biases that are added): its kernel sums for
+// one of them, the other is read again, so that both count.
+// CHECK-LABEL: module @one_result
+// CHECK: train.state @squares.{{[0-9]+}} metric : tensor<1xf64>
+// CHECK: plan.program @apply
+// CHECK-DAG: train.read @squares.all.{{[0-9]+}} : tensor<64xf64>
+// CHECK-DAG: train.read @grad.c : tensor<96xf32>
+// CHECK: plan.launch @sum_parts
+// REMARK-DAG: the squares of @grad.b are summed where it is written, in 1 parts
+// REMARK-DAG: @grad.c is read again for the sum of its squares: another variable holds the same result
+module @one_result {
+  train.parameter @b normal : tensor<96xf32> {external_name = "b"}
+  train.parameter @c normal : tensor<96xf32> {external_name = "c"}
+  train.state @grad.b gradient : tensor<96xf32> {parameter = @b}
+  train.state @grad.c gradient : tensor<96xf32> {parameter = @c}
+  train.state @norm metric : tensor<f64>
+  train.group @grads [@grad.b, @grad.c] : tensor<256xf32>
+  plan.program @accumulate ["dy"] {
+  ^bb0(%dy: tensor<8x96xf32>):
+    %b = nn.reduce_sum %dy [0] : tensor<8x96xf32> -> tensor<96xf32>
+    train.write %b, @grad.b : tensor<96xf32>
+    train.write %b, @grad.c : tensor<96xf32>
+  }
+  plan.program @apply [] {
+    %n = train.sum_squares [@grads] : tensor<f64>
+    train.write %n, @norm : tensor<f64>
+  }
+}

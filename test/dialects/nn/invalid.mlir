@@ -378,3 +378,86 @@ func.func @random_c2(%c: tensor<3xi64>) {
   %0 = nn.random uniform %c {offset = 0.0 : f64, scale = -1.0 : f64, stream = 7 : i64} : tensor<3xi64> -> tensor<8xf32>
   return
 }
+
+// -----
+func.func @scan_c1(%x: tensor<5x8xf32>, %y: tensor<4x8xf32>, %h: tensor<8xf32>) {
+  // expected-error @below {{expected operands to go over of one first dimension, but got 'tensor<5x8xf32>' and 'tensor<4x8xf32>'}}
+  %0 = nn.scan over (%x, %y : tensor<5x8xf32>, tensor<4x8xf32>) from (%h : tensor<8xf32>) {
+  ^bb0(%a: tensor<8xf32>, %b: tensor<8xf32>, %c: tensor<8xf32>):
+    nn.yield %c : tensor<8xf32>
+  } -> states (tensor<5x8xf32>)
+  return
+}
+
+// -----
+func.func @scan_c2(%x: tensor<5x8xf32>, %h: tensor<8xf32>) {
+  // expected-error @below {{expected 'tensor<8xf32>' as number 1 of the arguments of the body, but got 'tensor<5x8xf32>'}}
+  %0 = nn.scan over (%x : tensor<5x8xf32>) from (%h : tensor<8xf32>) {
+  ^bb0(%a: tensor<5x8xf32>, %c: tensor<8xf32>):
+    nn.yield %c : tensor<8xf32>
+  } -> states (tensor<5x8xf32>)
+  return
+}
+
+// -----
+func.func @scan_c2_count(%x: tensor<5x8xf32>, %h: tensor<8xf32>) {
+  // expected-error @below {{expected 2 arguments of the body, but got 1}}
+  %0 = nn.scan over (%x : tensor<5x8xf32>) from (%h : tensor<8xf32>) {
+  ^bb0(%a: tensor<8xf32>):
+    nn.yield %a : tensor<8xf32>
+  } -> states (tensor<5x8xf32>)
+  return
+}
+
+// -----
+func.func @scan_c3(%x: tensor<5x8xf32>, %h: tensor<8xf32>) {
+  // expected-error @below {{expected states and outputs with a first dimension of 5, but got 'tensor<4x8xf32>'}}
+  %0 = nn.scan over (%x : tensor<5x8xf32>) from (%h : tensor<8xf32>) {
+  ^bb0(%a: tensor<8xf32>, %c: tensor<8xf32>):
+    nn.yield %c : tensor<8xf32>
+  } -> states (tensor<4x8xf32>)
+  return
+}
+
+// -----
+func.func @scan_c3_yield(%x: tensor<5x8xf32>, %h: tensor<8xf32>) {
+  // expected-error @below {{expected 1 values that the body yields, but got 2}}
+  %0 = nn.scan over (%x : tensor<5x8xf32>) from (%h : tensor<8xf32>) {
+  ^bb0(%a: tensor<8xf32>, %c: tensor<8xf32>):
+    nn.yield %c, %a : tensor<8xf32>, tensor<8xf32>
+  } -> states (tensor<5x8xf32>)
+  return
+}
+
+// -----
+func.func @scan_c3_row(%x: tensor<5x8xf32>, %h: tensor<8xf32>) {
+  // expected-error @below {{expected rows of state 1 of type 'tensor<8xf32>', but got 'tensor<5x4xf32>'}}
+  %0 = nn.scan over (%x : tensor<5x8xf32>) from (%h : tensor<8xf32>) {
+  ^bb0(%a: tensor<8xf32>, %c: tensor<8xf32>):
+    nn.yield %c : tensor<8xf32>
+  } -> states (tensor<5x4xf32>)
+  return
+}
+
+// -----
+func.func @scan_c4(%x: tensor<5x8xf32>, %h: tensor<8xf32>, %counters: tensor<3xi64>) {
+  %0 = nn.scan over (%x : tensor<5x8xf32>) from (%h : tensor<8xf32>) with (%counters : tensor<3xi64>) {
+  ^bb0(%a: tensor<8xf32>, %c: tensor<8xf32>, %n: tensor<3xi64>):
+    // expected-error @below {{expected operations of nn without noise in the body of nn.scan, but got this one}}
+    %d = nn.dropout %a, %n {rate = 0.5 : f64, batch_rows = 1 : i64, stream = 3 : i64} : tensor<8xf32>, tensor<3xi64>
+    nn.yield %d : tensor<8xf32>
+  } -> states (tensor<5x8xf32>)
+  return
+}
+
+// -----
+func.func @scan_isolated(%x: tensor<5x8xf32>, %h: tensor<8xf32>, %w: tensor<8xf32>) {
+  // expected-note @below {{required by region isolation constraints}}
+  %0 = nn.scan over (%x : tensor<5x8xf32>) from (%h : tensor<8xf32>) {
+  ^bb0(%a: tensor<8xf32>, %c: tensor<8xf32>):
+    // expected-error @below {{using value defined outside the region}}
+    %d = nn.mul %c, %w : tensor<8xf32>
+    nn.yield %d : tensor<8xf32>
+  } -> states (tensor<5x8xf32>)
+  return
+}
