@@ -95,12 +95,16 @@ private:
   LogicalResult addBatch() {
     plan->batch = std::make_unique<abi::BatchT>();
     abi::BatchT &batch = *plan->batch;
-    for (StringRef name : {"train.sequences", "train.length"})
-      if (number(name, 0) <= 0)
-        return module.emitError() << "expected a positive module attribute "
-                                  << name << ", but got " << number(name, 0);
+    // Examples without a time dimension have one position.
+    const std::pair<StringRef, int64_t> sizes[] = {{"train.sequences", 0},
+                                                   {"train.length", 1}};
+    for (auto [name, absent] : sizes)
+      if (number(name, absent) <= 0)
+        return module.emitError()
+               << "expected a positive module attribute " << name
+               << ", but got " << number(name, absent);
     batch.sequences = number("train.sequences", 0);
-    batch.length = number("train.length", 0);
+    batch.length = number("train.length", 1);
     batch.micro_batches = number("train.micro_batches", 1);
     batch.objective = text("train.objective");
     batch.total_steps = number("train.total_steps", 0);

@@ -58,7 +58,8 @@ private:
   void addGroup(train::GroupOp group);
   LogicalResult verifyGroupUse(plan::ProgramOp program);
   void collectInputs();
-  DictionaryAttr describeInput(StringRef name, RankedTensorType type);
+  DictionaryAttr describeInput(StringRef name, StringRef origin,
+                               RankedTensorType type);
   void layOut();
   void rewrite(plan::ProgramOp program, ArrayRef<Command> commands);
   FlatSymbolRefAttr bufferFor(const Use &use);
@@ -142,10 +143,11 @@ LogicalResult Assigner::verifyGroupUse(plan::ProgramOp program) {
   return success();
 }
 
-/// What the host must know of an input. Token ids have a limit, so that bad
-/// data is refused before it indexes an embedding; targets may hold the ignored
-/// value.
-DictionaryAttr Assigner::describeInput(StringRef name, RankedTensorType type) {
+/// What the host must know of an input. Indices have a limit, so that bad data
+/// is refused before it chooses a row; targets may hold the ignored value.
+/// `origin` is its name in the step.
+DictionaryAttr Assigner::describeInput(StringRef name, StringRef origin,
+                                       RankedTensorType type) {
   Builder builder(module.getContext());
   bool control = name.starts_with("control.");
   NamedAttrList attributes;
@@ -153,15 +155,12 @@ DictionaryAttr Assigner::describeInput(StringRef name, RankedTensorType type) {
   attributes.append("source",
                     builder.getStringAttr(control ? "control" : "data"));
   attributes.append("type", TypeAttr::get(type));
-  bool targets = name.ends_with("targets");
-  bool ids = type.getElementType().isInteger(32) && !control &&
-             (targets || name.ends_with("inputs"));
-  auto vocabulary = module->getAttrOfType<IntegerAttr>("train.vocab_size");
-  attributes.append("limit", builder.getI64IntegerAttr(
-                                 ids && vocabulary ? vocabulary.getInt() : 0));
-  if (auto ignore = module->getAttrOfType<IntegerAttr>("train.ignore_index");
-      ids && targets && ignore)
-    attributes.append("ignore", builder.getI64IntegerAttr(ignore.getInt()));
+  auto limits = module->getAttrOfType<DictionaryAttr>("train.input_limits");
+  auto limit = limits ? limits.getAs<DictionaryAttr>(origin) : DictionaryAttr();
+  attributes.append("limit",
+                    limit ? limit.get("limit") : builder.getI64IntegerAttr(0));
+  if (Attribute ignore = limit ? limit.get("ignore") : Attribute())
+    attributes.append("ignore", ignore);
   return attributes.getDictionary(module.getContext());
 }
 
@@ -181,7 +180,8 @@ void Assigner::collectInputs() {
         name = (program.getSymName() + "." + attribute.getValue()).str();
       if (types.try_emplace(name, type).second) {
         addVariable(name, type, Inputs, argument.getLoc());
-        inputDescriptions.push_back(describeInput(name, type));
+        inputDescriptions.push_back(
+            describeInput(name, attribute.getValue(), type));
       }
       inputsOf[program].push_back(storages.byVariable.at(name));
       names.push_back(StringAttr::get(module.getContext(), name));

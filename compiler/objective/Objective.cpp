@@ -12,6 +12,7 @@ void registerObjectivePasses() { registerGeneratedObjectivePasses(); }
 void buildObjectivePipeline(mlir::OpPassManager &pm) {
   pm.addPass(createVerifyCountsPass());
   pm.addPass(createExpandStepPass());
+  pm.addPass(createLimitInputsPass());
   pm.addPass(createVerifyObjectivePass());
 }
 

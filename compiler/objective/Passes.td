@@ -30,6 +30,16 @@ def ExpandStepPass : Pass<"trainc-expand-step", "::mlir::ModuleOp"> {
   let dependentDialects = ["::trainc::nn::NNDialect", "::trainc::plan::PlanDialect"];
 }
 
+def LimitInputsPass : Pass<"trainc-limit-inputs", "::mlir::ModuleOp"> {
+  let summary = "Finds what the values of integer inputs must be below";
+  let description = [{
+    Indices of operations with IndexingOpInterface are elements of an input or of a
+    constant that is inside. The module's attribute `train.input_limits` has for each
+    such input the smallest `limit` of its uses, and the value that all of them
+    `ignore`, if there is one. The runtime checks every batch against it.
+  }];
+}
+
 def VerifyObjectivePass : Pass<"trainc-verify-objective", "::mlir::ModuleOp"> {
   let summary = "Checks what holds after the objective stage";
   let description = [{

@@ -19,7 +19,7 @@
 // CHECK-DAG: plan.buffer @buffer.loss.sum in @arena 192 : memref<f64> {variable = "loss.sum"}
 // CHECK-DAG: plan.buffer @buffer.inputs in @arena 256 : memref<2x4xi32> {variable = "inputs"}
 // CHECK-DAG: plan.buffer @buffer.inputs.as_8 in @arena 256 : memref<8xi32> {variable = "inputs"}
-module attributes {train.vocab_size = 50 : i64, train.ignore_index = -100 : i64} {
+module attributes {train.input_limits = {inputs = {limit = 50 : i64}, targets = {ignore = -100 : i64, limit = 50 : i64}}} {
   train.parameter @wte normal : tensor<8xf32> {external_name = "wte"}
   train.state @grad.wte gradient : tensor<8xf32> {parameter = @wte}
   train.state @wte.m optimizer : tensor<8xf32> {parameter = @wte, external_name = "wte.m"}

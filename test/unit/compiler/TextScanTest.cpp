@@ -1,6 +1,6 @@
 //===- TextScanTest.cpp - what MLIR's parser relies on --------------------===//
 
-#include "compiler/pipeline/TextScan.h"
+#include "compiler/support/TextScan.h"
 
 #include <gtest/gtest.h>
 

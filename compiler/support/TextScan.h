@@ -7,8 +7,8 @@
 // after the region is gone, as a pointer into freed memory.
 //
 //===----------------------------------------------------------------------===//
-#ifndef TRAINC_COMPILER_PIPELINE_TEXTSCAN_H
-#define TRAINC_COMPILER_PIPELINE_TEXTSCAN_H
+#ifndef TRAINC_COMPILER_SUPPORT_TEXTSCAN_H
+#define TRAINC_COMPILER_SUPPORT_TEXTSCAN_H
 
 #include "llvm/ADT/StringRef.h"
 
@@ -28,4 +28,4 @@ std::optional<TextFinding> scanText(llvm::StringRef text);
 
 } // namespace trainc
 
-#endif // TRAINC_COMPILER_PIPELINE_TEXTSCAN_H
+#endif // TRAINC_COMPILER_SUPPORT_TEXTSCAN_H

@@ -1,6 +1,6 @@
 //===- TextScan.cpp - what MLIR's parser relies on ------------------------===//
 
-#include "compiler/pipeline/TextScan.h"
+#include "compiler/support/TextScan.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"

@@ -1,9 +1,8 @@
 //===- TextModule.cpp - modules that a person wrote -----------------------===//
 
-#include "compiler/pipeline/TextModule.h"
+#include "compiler/support/TextModule.h"
 
-#include "compiler/pipeline/TextScan.h"
-#include "compiler/pipeline/TokenLimits.h"
+#include "compiler/support/TextScan.h"
 
 #include "dialects/nn/Nn.h"
 #include "dialects/plan/Plan.h"
@@ -13,6 +12,7 @@
 #include "llvm/Support/CheckedArithmetic.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
 
 #include <optional>
 
@@ -127,6 +127,24 @@ private:
   int64_t total_bytes_ = 0;
 };
 
+/// A deviation that was forgotten is 0, with which nothing can learn.
+LogicalResult checkStart(train::ParameterOp parameter) {
+  if (parameter.getInit() == train::InitKind::Constant ||
+      parameter.getScale().convertToDouble() > 0)
+    return success();
+  return parameter.emitError()
+         << "expected a scale above 0 for the start values of '"
+         << parameter.getExternalName() << "', such as {scale = 0.02}, but got "
+         << parameter.getScale().convertToDouble();
+}
+
+LogicalResult checkStarts(ModuleOp module) {
+  for (auto parameter : module.getOps<train::ParameterOp>())
+    if (failed(checkStart(parameter)))
+      return failure();
+  return success();
+}
+
 LogicalResult checkOperations(ModuleOp module) {
   SizeChecker sizes;
   WalkResult result = module.walk([&](Operation *op) {
@@ -161,6 +179,21 @@ LogicalResult checkOperations(ModuleOp module) {
 
 } // namespace
 
+/// What MLIR's parser and its generic verifiers say, as our errors say it.
+static std::string inOurWords(StringRef message) {
+  auto [before, rest] = message.split("custom op '");
+  if (before.empty() && rest.ends_with("' is unknown"))
+    return ("expected an operation of nn, train or plan, but got '" +
+            rest.drop_back(strlen(" is unknown")))
+        .str();
+  auto [op, attribute] = message.split(" op requires attribute ");
+  if (!attribute.empty())
+    return (op + " op expected the attribute " + attribute + ", but got none")
+        .str();
+  return ("expected a module in MLIR's text form, but got an error: " + message)
+      .str();
+}
+
 OwningOpRef<ModuleOp> parseTextModule(MLIRContext &context, StringRef text,
                                       StringRef path) {
   auto error = [&](unsigned line = 1, unsigned column = 1) {
@@ -182,12 +215,23 @@ OwningOpRef<ModuleOp> parseTextModule(MLIRContext &context, StringRef text,
   }
   // Sizes are proved before the verifiers compute with them. MLIR's lexer finds
   // the end of a text by the NUL behind it, which a StringRef need not have.
+  ScopedDiagnosticHandler words(&context, [](Diagnostic &diagnostic) {
+    const std::string message = diagnostic.str();
+    if (diagnostic.getSeverity() != DiagnosticSeverity::Error ||
+        StringRef(message).contains("but got"))
+      return failure(); // the next handler's
+    InFlightDiagnostic own = emitError(diagnostic.getLocation());
+    own << inOurWords(message);
+    for (Diagnostic &note : diagnostic.getNotes())
+      own.attachNote(note.getLocation()) << note.str();
+    return success();
+  });
   ParserConfig config(&context, /*verifyAfterParse=*/false);
   OwningOpRef<ModuleOp> module =
       parseSourceString<ModuleOp>(text.str(), config, path);
   if (!module || failed(checkAttributes(*module)) ||
       failed(checkOperations(*module)) || failed(verify(*module)) ||
-      failed(checkTokenLimits(*module)))
+      failed(checkStarts(*module)))
     return {};
   return module;
 }
@@ -200,7 +244,19 @@ OwningOpRef<ModuleOp> loadTextModule(MLIRContext &context, StringRef path) {
         << buffer.getError().message() << "\"";
     return {};
   }
-  return parseTextModule(context, (*buffer)->getBuffer(), path);
+  OwningOpRef<ModuleOp> module =
+      parseTextModule(context, (*buffer)->getBuffer(), path);
+  if (!module)
+    return {};
+  // The plan tells what it was compiled from, as it does of a recipe.
+  Builder builder(&context);
+  if (!(*module)->hasAttr("train.name"))
+    (*module)->setAttr("train.name",
+                       builder.getStringAttr(llvm::sys::path::stem(path)));
+  if (!(*module)->hasAttr("train.recipe"))
+    (*module)->setAttr("train.recipe",
+                       builder.getStringAttr((*buffer)->getBuffer()));
+  return module;
 }
 
 } // namespace trainc

@@ -5,8 +5,8 @@
 // tensors of possible sizes. The stages rely on it as on a module of a recipe.
 //
 //===----------------------------------------------------------------------===//
-#ifndef TRAINC_COMPILER_PIPELINE_TEXTMODULE_H
-#define TRAINC_COMPILER_PIPELINE_TEXTMODULE_H
+#ifndef TRAINC_COMPILER_SUPPORT_TEXTMODULE_H
+#define TRAINC_COMPILER_SUPPORT_TEXTMODULE_H
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -25,4 +25,4 @@ mlir::OwningOpRef<mlir::ModuleOp> parseTextModule(mlir::MLIRContext &context,
 
 } // namespace trainc
 
-#endif // TRAINC_COMPILER_PIPELINE_TEXTMODULE_H
+#endif // TRAINC_COMPILER_SUPPORT_TEXTMODULE_H
