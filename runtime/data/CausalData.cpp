@@ -2,8 +2,6 @@
 
 #include "runtime/data/CausalData.h"
 
-#include "runtime/data/Permutation.h"
-
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
@@ -11,37 +9,24 @@
 namespace trainc {
 
 Result<std::unique_ptr<CausalData>>
-CausalData::create(TokenFiles files, const CausalDataOptions &options) {
+CausalData::create(TokenFiles files, const DataOptions &options) {
   uint64_t size = files.size();
   if (size < uint64_t(options.length) + 1)
     return Status::user(fmt::format(
         "expected at least {} tokens of data (one window of length {} and its "
         "last target), but got {}; use more text or a shorter length",
         uint64_t(options.length) + 1, options.length, size));
-  std::unique_ptr<CausalData> data(new CausalData(std::move(files), options));
-  data->windows_ = (size - 1) / options.length;
-  return data;
-}
-
-uint64_t CausalData::examplesBefore(uint64_t step) const {
-  return options_.first_example + (step - options_.first_step) *
-                                      options_.micro_batches *
-                                      options_.sequences;
+  return std::unique_ptr<CausalData>(new CausalData(std::move(files), options));
 }
 
 uint64_t CausalData::windowStart(uint64_t example) const {
-  uint64_t epoch = example / windows_;
-  uint64_t window = example % windows_;
-  if (options_.order == DataOrder::Shuffled)
-    window = Permutation(options_.seed, epoch, windows_)(window);
-  return window * options_.length;
+  return rowOf(example) * options_.length;
 }
 
 Status CausalData::fill(uint64_t step, uint32_t micro_batch,
                         std::span<const InputSlot> slots) {
   const size_t length = options_.length;
-  uint64_t first =
-      examplesBefore(step) + uint64_t(micro_batch) * options_.sequences;
+  const uint64_t first = firstExample(step, micro_batch);
   for (const InputSlot &slot : slots) {
     // A program with shapes of its own asks for "<program>.inputs".
     std::string_view name = slot.name.substr(slot.name.rfind('.') + 1);
@@ -64,7 +49,7 @@ Status CausalData::fill(uint64_t step, uint32_t micro_batch,
     for (uint32_t row = 0; row < options_.sequences; ++row) {
       std::span<int32_t> out(ids + row * length, length);
       uint64_t example = first + row;
-      if (options_.order == DataOrder::Once && example >= windows_) {
+      if (isFilling(example)) {
         std::fill(out.begin(), out.end(),
                   targets ? static_cast<int32_t>(options_.ignore_index) : 0);
         continue;

@@ -14,7 +14,7 @@ using namespace trainc;
 
 void fuzz::read(std::span<const uint8_t> input) {
   static MemoryFile memory;
-  CausalDataOptions options;
+  DataOptions options;
   options.sequences = 1 + take<uint8_t>(input) % 8;
   options.length = 1 + take<uint8_t>(input) % 16;
   options.micro_batches = 1 + take<uint8_t>(input) % 4;

@@ -23,9 +23,10 @@ Status runEval(const EvalOptions &options) {
   auto loop = StepLoop::create(**session);
   if (!loop.ok())
     return loop.status();
-  CausalDataOptions data_options;
+  DataOptions data_options;
   data_options.order = DataOrder::Once;
-  auto data = openData((*session)->plan(), options.data, data_options);
+  auto data =
+      openData((*session)->plan(), {"evaluate"}, options.data, data_options);
   if (!data.ok())
     return data.status();
   TRAINC_RETURN_IF_ERROR((*loop)->initialize());
@@ -37,12 +38,17 @@ Status runEval(const EvalOptions &options) {
                                                 *prefetched, result));
   const auto &terms = *(*session)->plan().table().loss_terms();
   uint64_t tokens =
-      (*data)->windows() * (*session)->plan().table().batch()->length();
+      (*data)->rows() * (*session)->plan().table().batch()->length();
   double perplexity = std::exp(result.loss);
   if (!options.json) {
-    fmt::print("held-out loss {:.6f}, perplexity {:.4f}, over {} tokens in {} "
-               "windows\n",
-               result.loss, perplexity, tokens, (*data)->windows());
+    if (dataUnit((*session)->plan()) == "examples")
+      fmt::print("held-out loss {:.6f} over {} examples\n", result.loss,
+                 (*data)->rows());
+    else
+      fmt::print(
+          "held-out loss {:.6f}, perplexity {:.4f}, over {} tokens in {} "
+          "windows\n",
+          result.loss, perplexity, tokens, (*data)->rows());
     return {};
   }
   std::string losses;

@@ -38,10 +38,11 @@ Status runGradients(const GradientsOptions &options) {
   Result<DataOrder> order = parseOrder(options.order);
   if (!order.ok())
     return order.status();
-  CausalDataOptions data_options;
+  DataOptions data_options;
   data_options.order = *order;
   data_options.seed = (*loop)->seed();
-  auto data = openData((*session)->plan(), options.data, data_options);
+  auto data = openData((*session)->plan(), {"count", "accumulate"},
+                       options.data, data_options);
   if (!data.ok())
     return data.status();
   TRAINC_RETURN_IF_ERROR((*loop)->initialize());

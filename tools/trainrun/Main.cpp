@@ -95,7 +95,9 @@ void addPlan(CLI::App *command, std::string &plan) {
 }
 
 void addData(CLI::App *command, std::vector<std::string> &data) {
-  command->add_option("--data", data, "token files, read as one")
+  command
+      ->add_option("--data", data,
+                   "files of tokens, or of examples, read as one")
       ->required()
       ->type_name("FILE...");
 }

@@ -27,9 +27,10 @@ Status runPredict(const PredictOptions &options) {
   auto loop = StepLoop::create(**session);
   if (!loop.ok())
     return loop.status();
-  CausalDataOptions data_options;
+  DataOptions data_options;
   data_options.order = DataOrder::Sequential;
-  auto data = openData((*session)->plan(), options.data, data_options);
+  auto data =
+      openData((*session)->plan(), {"predict"}, options.data, data_options);
   if (!data.ok())
     return data.status();
   TRAINC_RETURN_IF_ERROR((*loop)->initialize());

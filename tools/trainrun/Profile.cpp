@@ -182,9 +182,10 @@ Status runProfile(const ProfileOptions &options) {
   auto loop = StepLoop::create(**session);
   if (!loop.ok())
     return loop.status();
-  CausalDataOptions data_options;
+  DataOptions data_options;
   data_options.seed = (*loop)->seed();
-  auto data = openData((*session)->plan(), options.data, data_options);
+  auto data = openData((*session)->plan(), {"count", "accumulate"},
+                       options.data, data_options);
   if (!data.ok())
     return data.status();
   Profile profile;

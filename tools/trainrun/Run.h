@@ -54,7 +54,7 @@ private:
   const TrainOptions &options_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<StepLoop> loop_;
-  std::unique_ptr<CausalData> data_;
+  std::unique_ptr<TrainingData> data_;
   std::unique_ptr<PrefetchedData> prefetched_; ///< data_, read beforehand
   Validation validation_;
   TrainingTensors tensors_;

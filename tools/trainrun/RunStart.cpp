@@ -87,22 +87,23 @@ Status Run::openData() {
   uint64_t length = session_->plan().table().batch()->length();
   if (state_.length && state_.length != length)
     state_.examples = (state_.examples * state_.length + length - 1) / length;
-  CausalDataOptions options;
+  DataOptions options;
   options.order = *order;
   options.seed = state_.seed;
   options.first_step = state_.step + 1;
   options.first_example = state_.examples;
-  auto data = trainrun::openData(session_->plan(), options_.data, options);
+  auto data = trainrun::openData(session_->plan(), {"count", "accumulate"},
+                                 options_.data, options);
   if (!data.ok())
     return data.status();
   data_ = std::move(*data);
   prefetched_ = PrefetchedData::create(*data_);
-  if (state_.data_tokens && state_.data_tokens != data_->tokens())
-    logWarning("expected the {} tokens of data that this run began with, but "
+  if (state_.data_tokens && state_.data_tokens != data_->size())
+    logWarning("expected the {} {} of data that this run began with, but "
                "got {}; the order of the rows changes from here on",
-               state_.data_tokens, data_->tokens());
+               state_.data_tokens, dataUnit(session_->plan()), data_->size());
   state_.length = length;
-  state_.data_tokens = data_->tokens();
+  state_.data_tokens = data_->size();
   Result<Validation> validation = Validation::open(
       session_->plan(),
       {options_.eval_data, options_.eval_every, options_.patience});

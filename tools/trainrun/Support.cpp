@@ -2,9 +2,14 @@
 
 #include "tools/trainrun/Support.h"
 
+#include "runtime/data/CausalData.h"
+#include "runtime/data/ExampleData.h"
+
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fmt/format.h>
+#include <set>
 
 namespace trainc::trainrun {
 
@@ -146,27 +151,83 @@ Status loadWeights(Session &session, const std::string &path) {
 // Data
 //===----------------------------------------------------------------------===//
 
-Result<std::unique_ptr<CausalData>> openData(const Plan &plan,
-                                             std::span<const std::string> paths,
-                                             CausalDataOptions options) {
-  const abi::Batch &batch = *plan.table().batch();
-  std::string_view objective = view(batch.objective());
-  if (objective != "causal_lm")
-    return Status::user(fmt::format(
-        "expected a plan of objective causal_lm, but got '{}'; this trainrun "
-        "makes data for causal_lm only",
-        objective));
+static bool isInputOf(const Plan &plan, std::string_view program,
+                      uint32_t input) {
+  const auto index = plan.findProgram(program);
+  if (!index || !plan.program(*index).inputs())
+    return false;
+  const auto &inputs = *plan.program(*index).inputs();
+  return std::find(inputs.begin(), inputs.end(), input) != inputs.end();
+}
+
+/// The data inputs that `programs` need.
+static std::vector<ExampleInput>
+exampleInputs(const Plan &plan,
+              std::initializer_list<std::string_view> programs) {
+  std::vector<ExampleInput> inputs;
+  std::set<uint32_t> seen;
+  for (const std::string_view name : programs)
+    if (const auto program = plan.findProgram(name))
+      if (const auto *indices = plan.program(*program).inputs())
+        for (const uint32_t index : *indices) {
+          const abi::Input &input = *plan.table().inputs()->Get(index);
+          if (input.source() != abi::InputSource::Data ||
+              !seen.insert(index).second)
+            continue;
+          const abi::Variable &variable = plan.variable(input.variable());
+          ExampleInput own{std::string(view(input.name())),
+                           variable.element_type(),
+                           {variable.shape()->begin(), variable.shape()->end()},
+                           input.limit(),
+                           {}};
+          own.counted = isInputOf(plan, "count", index);
+          if (input.has_ignore_value())
+            own.ignored = input.ignore_value();
+          inputs.push_back(std::move(own));
+        }
+  return inputs;
+}
+
+static Result<std::unique_ptr<TrainingData>>
+openTokens(const Plan &plan, std::span<const std::string> paths,
+           const DataOptions &options) {
   Result<TokenFiles> files = TokenFiles::open(paths);
   if (!files.ok())
     return files.status();
   for (const abi::Input *input : *plan.table().inputs())
     if (input->source() == abi::InputSource::Data && input->limit() > 0)
       TRAINC_RETURN_IF_ERROR(files->checkBelow(input->limit()));
+  auto data = CausalData::create(std::move(*files), options);
+  if (!data.ok())
+    return data.status();
+  return std::unique_ptr<TrainingData>(std::move(*data));
+}
+
+Result<std::unique_ptr<TrainingData>>
+openData(const Plan &plan, std::initializer_list<std::string_view> programs,
+         std::span<const std::string> paths, DataOptions options) {
+  const abi::Batch &batch = *plan.table().batch();
   options.sequences = batch.sequences();
   options.length = batch.length();
   options.micro_batches = batch.micro_batches();
   options.ignore_index = batch.ignore_index();
-  return CausalData::create(std::move(*files), options);
+  const std::string_view objective = view(batch.objective());
+  if (objective == "causal_lm")
+    return openTokens(plan, paths, options);
+  if (!objective.empty())
+    return Status::user(fmt::format(
+        "expected a plan of objective causal_lm, or of none, but got '{}'; "
+        "this trainrun makes no data for it",
+        objective));
+  auto data = ExampleData::open(paths, exampleInputs(plan, programs), options);
+  if (!data.ok())
+    return data.status();
+  return std::unique_ptr<TrainingData>(std::move(*data));
+}
+
+std::string_view dataUnit(const Plan &plan) {
+  return view(plan.table().batch()->objective()).empty() ? "examples"
+                                                         : "tokens";
 }
 
 uint64_t tokensPerStep(const Plan &plan) {

@@ -9,7 +9,7 @@
 #define TRAINC_TOOLS_TRAINRUN_SUPPORT_H
 
 #include "runtime/checkpoint/Checkpoint.h"
-#include "runtime/data/CausalData.h"
+#include "runtime/data/TrainingData.h"
 #include "runtime/step/Session.h"
 
 #include <functional>
@@ -37,12 +37,16 @@ WeightRules weightRules(const Plan &plan);
 /// run's folder (its newest checkpoint).
 Status loadWeights(Session &session, const std::string &path);
 
-/// Opens token files for the plan and checks every id. `options` takes B, T, M
-/// and the ignored target from the plan; order, seed and position are the
-/// caller's. User error when the plan's objective is not causal_lm.
-Result<std::unique_ptr<CausalData>> openData(const Plan &plan,
-                                             std::span<const std::string> paths,
-                                             CausalDataOptions options);
+/// Opens the files that the plan's objective wants, with what the inputs of
+/// `programs` need, and checks every id: token files for causal_lm, examples
+/// for none. `options` takes B, T, M and the ignored target from the plan;
+/// order, seed and position are the caller's.
+Result<std::unique_ptr<TrainingData>>
+openData(const Plan &plan, std::initializer_list<std::string_view> programs,
+         std::span<const std::string> paths, DataOptions options);
+
+/// What the plan's data is counted in: "tokens" or "examples".
+std::string_view dataUnit(const Plan &plan);
 
 /// Tokens of one step: M * B * T.
 uint64_t tokensPerStep(const Plan &plan);

@@ -25,9 +25,9 @@ Result<Validation> Validation::open(const Plan &plan,
   if (!plan.findProgram("evaluate"))
     return Status::user("expected a plan with the program 'evaluate' for "
                         "--eval-data, but got none; compile the plan again");
-  CausalDataOptions data_options;
+  DataOptions data_options;
   data_options.order = DataOrder::Once;
-  auto data = openData(plan, options.data, data_options);
+  auto data = openData(plan, {"evaluate"}, options.data, data_options);
   if (!data.ok())
     return data.status();
   validation.data_ = std::move(*data);

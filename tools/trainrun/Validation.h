@@ -11,7 +11,7 @@
 #define TRAINC_TOOLS_TRAINRUN_VALIDATION_H
 
 #include "runtime/checkpoint/Checkpoint.h"
-#include "runtime/data/CausalData.h"
+#include "runtime/data/TrainingData.h"
 #include "runtime/step/StepLoop.h"
 
 #include <memory>
@@ -21,7 +21,7 @@
 namespace trainc::trainrun {
 
 struct ValidationOptions {
-  std::span<const std::string> data; ///< held-out token files; empty: never
+  std::span<const std::string> data; ///< held-out files; empty: never
   uint64_t every = 0;                ///< steps; 0: only after the last one
   uint64_t patience = 0;             ///< evaluations; 0: without end
 };
@@ -45,7 +45,7 @@ public:
   }
 
 private:
-  std::unique_ptr<CausalData> data_;
+  std::unique_ptr<TrainingData> data_;
   uint64_t every_ = 0, patience_ = 0;
 };
 

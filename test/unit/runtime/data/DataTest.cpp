@@ -189,7 +189,7 @@ protected:
   TemporaryFolder folder_;
   std::vector<uint16_t> tokens_;
   std::vector<std::string> path_;
-  CausalDataOptions options_;
+  DataOptions options_;
   std::vector<uint64_t> shape_ = {kRows, kLength};
   std::vector<int32_t> inputs_ = std::vector<int32_t>(kRows * kLength);
   std::vector<int32_t> targets_ = inputs_;
@@ -198,7 +198,7 @@ protected:
 TEST_F(CausalDataTest, SequentialIsTheContractsFormula) {
   options_.order = DataOrder::Sequential;
   auto data = open();
-  ASSERT_EQ(data->windows(), 11u);
+  ASSERT_EQ(data->rows(), 11u);
   for (uint64_t s = 0; s < 9; ++s)
     for (uint32_t j = 0; j < kMicroBatches; ++j) {
       ASSERT_TRUE(fill(*data, s + 1, j).ok());
