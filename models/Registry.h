@@ -13,6 +13,8 @@
 #include "models/Settings.h"
 #include "models/layers/ModelBuilder.h"
 
+#include <functional>
+
 namespace trainc::models {
 
 /// A model architecture. Functions build at the ModelBuilder's insertion point.
@@ -22,16 +24,19 @@ struct Family {
   bool generates = false;     ///< has a next-token distribution
   std::vector<Key> keys;      ///< of [model], besides family
   /// Tensors of weight files that are not parameters: names or suffixes.
-  std::vector<std::string> (*ignoredBuffers)(const Settings &model) = nullptr;
+  std::function<std::vector<std::string>(const Settings &model)> ignoredBuffers;
   /// Reports combinations of values that no model has.
-  void (*check)(const Settings &model, const BatchShape &batch,
-                Report report) = nullptr;
+  std::function<void(const Settings &model, const BatchShape &batch,
+                     Report report)>
+      check;
   /// Token ids i32 [B, T] → hidden states [B, T, C] after the final norm.
-  mlir::Value (*buildHidden)(ModelBuilder &, const Settings &model,
-                             mlir::Value ids) = nullptr;
+  std::function<mlir::Value(ModelBuilder &, const Settings &model,
+                            mlir::Value ids)>
+      buildHidden;
   /// Hidden rows [N, C] → logits [N, V].
-  mlir::Value (*buildLogits)(ModelBuilder &, const Settings &model,
-                             mlir::Value rows) = nullptr;
+  std::function<mlir::Value(ModelBuilder &, const Settings &model,
+                            mlir::Value rows)>
+      buildLogits;
 };
 
 /// What is minimised: heads and loss terms.

@@ -8,6 +8,7 @@
 #include "compiler/recipe/Check.h"
 
 #include "compiler/recipe/Keys.h"
+#include "compiler/recipe/OwnModel.h"
 #include "compiler/recipe/Sections.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
@@ -45,6 +46,7 @@ private:
                          std::optional<std::string> defaultName,
                          llvm::ArrayRef<Entry> entries, Settings &settings);
   void checkSections();
+  void readModule();
   void readBatch();
   void readSchedule();
   void readPrecision();
@@ -101,6 +103,18 @@ void Checker::checkSections() {
         << llvm::join(sectionNames(), ", ") << "), but got [" << name << "]"
         << suggest(name, sectionNames(), "[", "]");
   }
+}
+
+void Checker::readModule() {
+  if (file_.find("model", "family")) {
+    error("model", "module") << "expected model.family or model.module, but "
+                                "got both";
+    return;
+  }
+  std::vector<Key> keys = commonKeys("model");
+  llvm::append_range(keys, moduleKeys());
+  recipe_.model = readSection(file_, "model", keys, errors_);
+  requireKey(file_, recipe_.model, "model", "vocab_size", errors_);
 }
 
 void Checker::readBatch() {
@@ -221,14 +235,12 @@ FailureOr<Recipe> Checker::run() {
   recipe_.name = llvm::sys::path::stem(file_.path).str();
   recipe_.text = file_.text;
   checkSections();
-  if (const Entry *module = file_.find("model", "module"))
-    return error("model", "module")
-           << "expected model.family, but got model.module = "
-           << llvm::StringRef(module->written).split(' ').second
-           << ", which is not supported yet; compile the .mlir file itself";
-
-  recipe_.family = readNamed<Family>("model", "family", std::nullopt,
-                                     families(), recipe_.model);
+  const bool own = file_.find("model", "module");
+  if (own)
+    readModule();
+  else
+    recipe_.family = readNamed<Family>("model", "family", std::nullopt,
+                                       families(), recipe_.model);
   recipe_.objective =
       readNamed<Objective>("objective", "name", std::nullopt, objectives(),
                            recipe_.objectiveSettings);
@@ -244,8 +256,16 @@ FailureOr<Recipe> Checker::run() {
   readMemory();
   Settings tokens = readSection(file_, "tokens", commonKeys("tokens"), errors_);
   recipe_.run = readSection(file_, "run", commonKeys("run"), errors_);
-  if (!errors_)
-    checkSizes(tokens);
+  if (errors_)
+    return failure();
+  if (own) {
+    recipe_.ownFamily =
+        loadOwnModel(file_, recipe_.model, recipe_.batch, recipe_.text);
+    recipe_.family = recipe_.ownFamily.get();
+    if (!recipe_.family)
+      return failure();
+  }
+  checkSizes(tokens);
   if (errors_)
     return failure();
   return std::move(recipe_);

@@ -9,12 +9,16 @@
 #include "compiler/recipe/RecipeFile.h"
 #include "models/Registry.h"
 
+#include <memory>
+
 namespace trainc::recipe {
 
 struct Recipe {
   std::string name; ///< the file's stem
   std::string text;
   const models::Family *family = nullptr;
+  /// The family where model.module is a person's own.
+  std::shared_ptr<const models::Family> ownFamily;
   const models::Objective *objective = nullptr;
   const models::Optimizer *optimizer = nullptr;
   const models::Schedule *schedule = nullptr;

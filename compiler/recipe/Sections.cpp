@@ -92,6 +92,16 @@ std::vector<Key> commonKeys(llvm::StringRef section) {
   return {};
 }
 
+std::vector<Key> moduleKeys() {
+  return {
+      choiceKey("module", std::nullopt, {},
+                "text module of the model, beside the recipe's file"),
+      sizeKey("vocab_size", std::nullopt, 1 << 24, "V, columns of the logits"),
+      choiceKey("token_table", std::nullopt, {},
+                "parameter [V, C] of the module that makes the logits; a "
+                "lm_head.weight of their own by default")};
+}
+
 static std::string describeDefault(const Key &key) {
   if (!key.value)
     return "";
@@ -151,8 +161,11 @@ std::string recipeReference() {
   for (const std::string &section : sectionNames()) {
     os << "\n## [" << section << "]\n";
     printKeys(os, commonKeys(section));
-    if (section == "model")
+    if (section == "model") {
       printEntries(os, "family", families());
+      os << "\nWith a `module` of one's own instead of a `family`:\n";
+      printKeys(os, moduleKeys());
+    }
     if (section == "objective")
       printEntries(os, "name", objectives());
     if (section == "optimizer")

@@ -19,6 +19,9 @@ const std::vector<std::string> &tokenNames();
 /// Keys that a section has whatever its name or family.
 std::vector<models::Key> commonKeys(llvm::StringRef section);
 
+/// Keys of [model] beside them where model.module is a person's own.
+std::vector<models::Key> moduleKeys();
+
 /// The reference page of all recipe keys, in Markdown.
 std::string recipeReference();
 

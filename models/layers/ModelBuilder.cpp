@@ -89,6 +89,14 @@ Value ModelBuilder::namedParameter(llvm::StringRef externalName,
   return read;
 }
 
+void ModelBuilder::adopt(train::ParameterOp parameter) {
+  if (parameters_.lookup(parameter.getSymName()))
+    return;
+  OpBuilder::InsertionGuard guard(builder_);
+  builder_.setInsertionPoint(firstProgram_);
+  parameters_.insert(builder_.clone(*parameter));
+}
+
 Value ModelBuilder::dropout(Value input, double rate) {
   if (!noise_ || rate == 0)
     return input;

@@ -90,6 +90,9 @@ public:
   mlir::Value namedParameter(llvm::StringRef externalName,
                              llvm::ArrayRef<int64_t> shape, Init init);
 
+  /// Takes over a parameter of another module as it is, at first use.
+  void adopt(train::ParameterOp parameter);
+
   /// Inverted dropout of [rows…] by counter-based noise; the input itself for
   /// rate 0 and in programs without noise.
   mlir::Value dropout(mlir::Value input, double rate);

@@ -14,7 +14,8 @@ namespace trainc::tools {
 /// The first place in a location that names a file, or a layer, for people.
 static std::string place(Location location) {
   if (auto file = dyn_cast<FileLineColLoc>(location))
-    return fmt::format("{}:{}: ", file.getFilename().str(), file.getLine());
+    return fmt::format("{}:{}:{}: ", file.getFilename().str(), file.getLine(),
+                       file.getColumn());
   if (auto name = dyn_cast<NameLoc>(location)) {
     std::string inner = place(name.getChildLoc());
     return inner.empty() ? name.getName().str() + ": " : inner;

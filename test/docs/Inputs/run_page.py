@@ -19,6 +19,8 @@ shutil.rmtree(work, ignore_errors=True)
 work.mkdir(parents=True)
 for name in ("docs", "models", "README.md"):
     (work / name).symlink_to(root / name)
-environment = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+# Its python3 is the one that runs the tests, which has NumPy.
+paths = os.pathsep.join([str(tools), str(pathlib.Path(sys.executable).parent), os.environ["PATH"]])
+environment = {**os.environ, "PATH": paths}
 script = "set -euo pipefail\n" + "".join(blocks)
 sys.exit(subprocess.run(["bash", "-c", script], cwd=work, env=environment).returncode)

@@ -140,9 +140,6 @@ class Cases:
         case("module attribute of another type", "train.micro_batches = 1 : i64", 'train.micro_batches = "1"')
         case("module attribute out of range", "train.sequences = 2", "train.sequences = -2")
         case("module ignored buffers", '[".attn.bias"', "[7 : i64")
-        case("module ids beyond the table", "train.vocab_size = 96", "train.vocab_size = 97")
-        case("module without a limit of ids", ", train.vocab_size = 96 : i64", "")
-        case("module another ignored target", "train.ignore_index = -100", "train.ignore_index = -1")
         case("module unknown symbol", "train.read @transformer.wte.weight", "train.read @nothing")
         case("module equal external names", 'external_name = "transformer.wpe.weight"',
              'external_name = "transformer.wte.weight"')
@@ -154,6 +151,97 @@ class Cases:
         self.compile_case("module in binary", b"ML\xefR" + bytes(64), "mlir")
         self.compile_case("module cut short", self.module[:5000], "mlir")
         self.case("module missing", "trainc", "compile", "none.mlir", "-o", "output")
+
+    # Models of one's own in a recipe
+
+    PHI = """module {
+  train.parameter @table normal : tensor<96x8xf32> {external_name = "table", scale = 0.1}
+  train.step @phi ["inputs"] {
+  ^bb0(%ids: tensor<2x16xi32>):
+    %w = train.read @table : tensor<96x8xf32>
+    %x = nn.embedding %w, %ids : tensor<96x8xf32>, tensor<2x16xi32> -> tensor<2x16x8xf32>
+    %y = nn.tanh %x : tensor<2x16x8xf32>
+    train.output "hidden_states" %y : tensor<2x16x8xf32>
+  }
+}
+"""
+
+    def model_case(self, name, *changes, key='token_table = "table"'):
+        text, file = self.PHI, f"{name.replace(' ', '-')}-phi.mlir"
+        for old, new in changes:
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        (self.dir / file).write_text(text)
+        model = re.search(r"\[model\].*?\n\n", self.recipe, re.DOTALL).group(0)
+        self.compile_case(name, self.recipe.replace(
+            model, f'[model]\nmodule = "{file}"\nvocab_size = 96\n{key}\n\n'), "toml")
+
+    def own_models(self):
+        case = self.model_case
+        step, rest = self.PHI[self.PHI.index("  train.step"):-2], 'train.output "hidden_states" %y : tensor<2x16x8xf32>'
+        case("own model of another batch", ("%ids: tensor<2x16xi32>", "%ids: tensor<4x16xi32>"),
+             ("tensor<96x8xf32>, tensor<2x16xi32> -> tensor<2x16x8xf32>",
+              "tensor<96x8xf32>, tensor<4x16xi32> -> tensor<4x16x8xf32>"),
+             ("nn.tanh %x : tensor<2x16x8xf32>", "nn.tanh %x : tensor<4x16x8xf32>"),
+             (rest, rest.replace("2x16", "4x16")))
+        case("own model of floats", ("%ids: tensor<2x16xi32>", "%ids: tensor<2x16xf32>"))
+        case("own model with another input", ('["inputs"]', '["tokens"]'))
+        case("own model of rows", (rest, "%z = nn.reshape %y : tensor<2x16x8xf32> -> tensor<32x8xf32>\n"
+                                         '    train.output "hidden_states" %z : tensor<32x8xf32>'))
+        case("own model without an output", (rest, ""))
+        case("own model with another output", ("hidden_states", "hidden"))
+        case("own model with a loss", (rest, "train.gradient\n    " + rest))
+        case("own model twice", (step, step + step.replace("@phi", "@psi")))
+        case("own model without a step", (step, ""))
+        case("own model with a state", ("  train.step", "  train.state @s metric : tensor<f64>\n  train.step"))
+        case("own model without a deviation", (", scale = 0.1", ""))
+        case("own model without a start", ("@table normal :", "@table :"))
+        case("own model without a name", ('external_name = "table", ', ""))
+        case("own model of an unknown operation", ("nn.tanh", "nn.tank"))
+        case("own model of another dialect", ("nn.tanh %x : tensor<2x16x8xf32>",
+                                              "math.tanh %x : tensor<2x16x8xf32>"))
+        case("own model of wrong types", ("nn.tanh %x : tensor<2x16x8xf32>", "nn.tanh %x : tensor<2x8x16xf32>"))
+        case("own model without a derivative", ("nn.tanh %x : tensor<2x16x8xf32>",
+                                                "nn.gelu_grad tanh %x, %x : tensor<2x16x8xf32>"))
+        case("own model with an unused parameter", ("  train.step", "  train.parameter @other constant : tensor<8xf32> "
+                                                                    '{external_name = "other"}\n  train.step'))
+        case("own model of computed ids", ("%x = nn.embedding %w, %ids",
+                                           "%two = nn.add %ids, %ids : tensor<2x16xi32>\n    "
+                                           "%x = nn.embedding %w, %two"))
+        case("own model with an id too large", ("%x = nn.embedding %w, %ids",
+                                                "%two = nn.constant dense<96> : tensor<2x16xi32>\n    "
+                                                "%x = nn.embedding %w, %two"))
+        case("own model with another table", key='token_table = "tables"')
+        case("own model with a table of another size", ("tensor<96x8xf32> {", "tensor<95x8xf32> {"),
+             ("@table : tensor<96x8xf32>", "@table : tensor<95x8xf32>"),
+             ("%ids : tensor<96x8xf32>", "%ids : tensor<95x8xf32>"))
+        case("own model and a family", key='family = "gpt2"')
+        case("own model with a key of a family", key="num_layers = 2")
+        self.compile_case("own model missing", self.recipe.replace('family = "gpt2"', 'module = "none.mlir"').replace(
+            self.recipe[self.recipe.index("max_positions"):self.recipe.index("[objective]")], "\n"), "toml")
+
+    # Examples of one's own
+
+    def example_files(self):
+        mlp = (pathlib.Path(__file__).parents[4] / "docs/examples/mlp.mlir").read_text()
+        self.file("mlp.mlir", mlp)
+        self.good("trainc", "compile", "mlp.mlir", "-o", "mlp.plan")
+        xs, labels = struct.pack("<64f", *[i / 64 for i in range(64)]), [i % 3 for i in range(32)]
+
+        def case(name, x=("F32", [32, 2], xs), ids=("I32", [32], struct.pack("<32i", *labels)), command="train"):
+            tensors = {key: value for key, value in (("x", x), ("labels", ids)) if value}
+            path = self.file(name.replace(" ", "-"), safetensors(tensors))
+            self.case(name, "trainrun", "train", "mlp.plan", "--data", path, "--out", "output/run")
+        case("examples without labels", ids=None)
+        case("examples of another width", x=("F32", [16, 4], xs))
+        case("examples of text", x=("U8", [32, 2], bytes(64)))
+        case("examples of unequal numbers", ids=("I32", [31], struct.pack("<31i", *labels[:31])))
+        case("examples not a number", x=("F32", [32, 2], xs[:20] + struct.pack("<f", float("nan")) + xs[24:]))
+        case("examples beyond the classes", ids=("I64", [32], struct.pack("<32q", *labels[:31], 3)))
+        case("examples far beyond the classes", ids=("I64", [32], struct.pack("<32q", *labels[:31], 1 << 32)))
+        case("examples below the classes", ids=("I32", [32], struct.pack("<32i", *labels[:31], -2)))
+        case("examples of none", x=("F32", [0, 2], b""), ids=("I32", [0], b""))
+        self.case("examples that are tokens", "trainrun", "train", "mlp.plan", "--data", "tokens", "--out", "output/run")
 
     # Plans
 
@@ -273,7 +361,8 @@ def main():
     options = parser.parse_args()
     subprocess.run(["rm", "-rf", options.work], check=True)
     cases = Cases(options.tools.resolve(), options.recipe, options.work.absolute())
-    for make in (cases.recipes, cases.modules, cases.plans, cases.weight_files, cases.data_files):
+    for make in (cases.recipes, cases.modules, cases.own_models, cases.example_files, cases.plans, cases.weight_files,
+                 cases.data_files):
         make()
     got = {name: cases.run(command) for name, command in cases.list}
     assert len(got) == len(cases.list), "two cases of one name"

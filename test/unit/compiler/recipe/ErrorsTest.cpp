@@ -67,10 +67,8 @@ const Mistake kMistakes[] = {
     {"family = \"gpt2\"", "family = \"bert\"",
      "recipe.toml:2: expected model.family to be one of gpt2, but got "
      "\"bert\""},
-    {"family = \"gpt2\"", "module = \"phi.mlir\"",
-     "recipe.toml:2: expected model.family, but got model.module = "
-     "\"phi.mlir\", which is not supported yet; compile the .mlir file "
-     "itself"},
+    {"family = \"gpt2\"", "module = \"phi.mlir\"\nfamily = \"gpt2\"",
+     "recipe.toml:2: expected model.family or model.module, but got both"},
     {"name = \"causal_lm\"", "name = \"masked_lm\"",
      "recipe.toml:9: expected objective.name to be one of causal_lm, but got "
      "\"masked_lm\""},
