@@ -18,7 +18,7 @@ namespace trainc {
 
 /// Time spent in one launch of a program, over all runs of it.
 struct LaunchTime {
-  uint64_t runs = 0;
+  uint64_t runs = 0; ///< in which its bound let it do something
   uint64_t elapsed_ns = 0;
 };
 

@@ -96,7 +96,7 @@ CpuDevice::Command CpuDevice::resolve(const abi::CommandItem &item) {
   return command;
 }
 
-void CpuDevice::launch(const Command &command) {
+bool CpuDevice::launch(const Command &command) {
   uint32_t workgroups = command.workgroups;
   if (command.bound)
     workgroups = static_cast<uint32_t>(
@@ -108,6 +108,7 @@ void CpuDevice::launch(const Command &command) {
         0, command.constant};
     command.kernel(&arguments, static_cast<uint32_t>(workgroup));
   });
+  return workgroups != 0;
 }
 
 void CpuDevice::copy(const Command &command) {
@@ -125,12 +126,13 @@ Status CpuDevice::run(size_t program) {
   const std::vector<Command> &commands = programs_[program];
   for (size_t i = 0; i != commands.size(); ++i) {
     const uint64_t begin_ns = times.empty() ? 0 : now_ns();
+    bool ran = true;
     if (commands[i].kernel)
-      launch(commands[i]);
+      ran = launch(commands[i]);
     else
       copy(commands[i]);
     if (!times.empty()) {
-      ++times[i].runs;
+      times[i].runs += ran;
       times[i].elapsed_ns += now_ns() - begin_ns;
     }
   }

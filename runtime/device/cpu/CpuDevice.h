@@ -50,7 +50,8 @@ private:
   std::byte *address(const abi::Buffer &buffer);
   void resolvePrograms();
   Command resolve(const abi::CommandItem &item);
-  void launch(const Command &command);
+  /// False where the bound leaves nothing to do.
+  bool launch(const Command &command);
   void copy(const Command &command);
 
   const Plan &plan_;

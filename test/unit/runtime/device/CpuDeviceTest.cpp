@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <gtest/gtest.h>
+#include <limits>
 
 using namespace trainc;
 using namespace trainc::test;
@@ -182,6 +183,20 @@ TEST(CpuDevice, ProfileCountsEveryCommand) {
     EXPECT_LT(time.elapsed_ns, 10'000'000'000u);
   }
   EXPECT_EQ(m.device->profile(*m.plan->findProgram("count"))[0].runs, 0u);
+}
+
+TEST(CpuDevice, ProfileDoesNotCountWhatABoundLeavesOut) {
+  Machine m = machine(*stampPlan(), 2);
+  const size_t stamp = *m.plan->findProgram("stamp");
+  m.device->enableProfile();
+  uint64_t runs = 0;
+  for (const int64_t bound : {int64_t{0}, int64_t{1}, int64_t{-5},
+                              std::numeric_limits<int64_t>::max()}) {
+    *m.data<int64_t>("bound") = bound;
+    m.run("stamp");
+    runs += bound > 0;
+    EXPECT_EQ(m.device->profile(stamp)[0].runs, runs) << "bound " << bound;
+  }
 }
 
 TEST(CpuDevice, TooLargeArenasAreTheSystemsError) {
