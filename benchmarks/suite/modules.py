@@ -20,7 +20,7 @@ def tensor(*shape):
 
 class Module:
     def __init__(self):
-        self.parameters, self.body, self.inputs = [], [], []
+        self.parameters, self.body, self.inputs, self.attributes = [], [], [], ""
 
     def parameter(self, name, shape, trainable):
         self.parameters.append(
@@ -58,7 +58,7 @@ class Module:
     def text(self):
         names = ", ".join(f'"{name}"' for name, _ in self.inputs)
         arguments = ", ".join(f"%{name}: {type}" for name, type in self.inputs)
-        lines = [module_header(), *self.parameters, f"  train.step @step [{names}] {{"]
+        lines = [module_header(attributes=self.attributes), *self.parameters, f"  train.step @step [{names}] {{"]
         if arguments:
             lines.append(f"  ^bb0({arguments}):")
         return "\n".join([*lines, *("    " + line for line in self.body), "  }", "}"]) + "\n"
@@ -119,6 +119,8 @@ def finish(module, spec, results):
 def vocabulary(module, spec):
     m, v, c = spec["m"], spec["v"], spec["c"]
     module.inputs.append(("targets", typed((m,), "i32")))
+    if "counted" in spec:
+        module.attributes = f"train.counted_share = {spec['counted'] / m} : f64"
     module.parameter("hidden", (m, c), True)
     module.parameter("table", (v, c), True)
     module.add(f"%logits = nn.matmul %hidden, %table transpose_rhs : {tensor(m, c)}, "
@@ -126,7 +128,7 @@ def vocabulary(module, spec):
                f"%loss, %lse = nn.cross_entropy %logits, %targets : {tensor(m, v)}, "
                f"{typed((m,), 'i32')} -> {tensor(m)}",
                f"%sum = nn.reduce_sum %loss [0] : {tensor(m)} -> tensor<f64>")
-    module.loss("%sum", float(m))
+    module.loss("%sum", float(spec.get("counted", m)))
     return "accumulate"
 
 

@@ -39,6 +39,8 @@ def fill(session, spec):
         view = session.variable(name)
         if name == "targets":
             view[...] = rng.integers(0, spec.get("v", 1), view.shape)
+            if "counted" in spec:  # the first row and others
+                view[1 + rng.permutation(spec["m"] - 1)[spec["counted"] - 1:]] = -100
         elif name == "control.random":
             view[...] = (1, 1, 0)
         elif view.dtype == np.float32 and view.size and not name.endswith((".m", ".v")):

@@ -200,6 +200,8 @@ private:
         table.kernel = kernels.lookup(launch.getKernel());
         table.layer = launch.getLayer().value_or("").str();
         table.constant = static_cast<int64_t>(launch.getConstant().value_or(0));
+        if (auto bound = launch.getBoundBuffer())
+          table.bound = buffers.lookup(*bound) + 1;
         const abi::KernelT &kernel = *variant->kernels[table.kernel];
         for (auto [name, parameter] :
              llvm::zip(launch.getBuffersAttr().getAsRange<FlatSymbolRefAttr>(),

@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/fusion/Bounds.h"
 #include "compiler/fusion/Fusion.h"
 #include "compiler/fusion/Rows.h"
 #include "dialects/nn/Nn.h"
@@ -32,14 +33,19 @@ namespace {
 
 using nn::AccumulatingOpInterface;
 
+/// An addition of two tensors, be it of a term that may be left out.
+bool isAddition(Operation *op) {
+  return isa<nn::AddOp>(op) || (isa<nn::AccumulateOp>(op) && boundOf(op));
+}
+
 /// Appends the terms of `sum`; false where one is not made for it alone.
 bool collectTerms(Value sum, SmallVectorImpl<Value> &terms) {
   Operation *op = sum.getDefiningOp();
   if (!op || !sum.hasOneUse())
     return false;
-  if (auto add = dyn_cast<nn::AddOp>(op))
-    return collectTerms(add.getLhs(), terms) &&
-           collectTerms(add.getRhs(), terms);
+  if (isAddition(op))
+    return collectTerms(op->getOperand(0), terms) &&
+           collectTerms(op->getOperand(1), terms);
   terms.push_back(sum);
   return true;
 }
@@ -55,6 +61,8 @@ struct AccumulatePass : impl::AccumulatePassBase<AccumulatePass> {
   void accumulate(train::WriteOp write) {
     // In later micro-batches the sum is added to what the variable holds.
     auto onto = write.getValue().getDefiningOp<nn::AccumulateOp>();
+    if (onto && isAddition(onto))
+      onto = nullptr;
     if (onto && !onto->hasOneUse())
       return;
     Value sum = onto ? onto.getValue() : write.getValue();
@@ -71,6 +79,9 @@ struct AccumulatePass : impl::AccumulatePassBase<AccumulatePass> {
       return a.getDefiningOp()->isBeforeInBlock(b.getDefiningOp());
     });
     Operation *start = terms.front().getDefiningOp()->getNextNode();
+    // A sum has to begin with something.
+    if (boundOf(terms.front().getDefiningOp()))
+      return;
     if (onto && (!hoistBefore(onto.getAccumulator(), start) ||
                  (onto.getFirst() && !hoistBefore(onto.getFirst(), start))))
       return;
@@ -95,6 +106,7 @@ struct AccumulatePass : impl::AccumulatePassBase<AccumulatePass> {
                                                       total.getType(), total,
                                                       term, Value())
                                  .getResult();
+      setBound(total.getDefiningOp(), boundOf(term.getDefiningOp()));
     }
     write.getValueMutable().assign(total);
     if (onto)
@@ -107,7 +119,7 @@ struct AccumulatePass : impl::AccumulatePassBase<AccumulatePass> {
     if (!op || !op->use_empty())
       return;
     SmallVector<Value> operands;
-    if (isa<nn::AddOp>(op))
+    if (isAddition(op))
       operands = op->getOperands();
     op->erase();
     for (Value operand : operands)

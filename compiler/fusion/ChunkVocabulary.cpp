@@ -8,8 +8,15 @@
 // of whole cache lines allow. What is a sum over rows (the table's gradient)
 // grows chunk by chunk.
 //
+// An objective that counts few rows (the module says which share) gets chunks
+// as large as what it is expected to count, rows that count in the first of
+// them, and bounds that leave the others out. The first chunk always runs, so
+// that sums have a start.
+//
 //===----------------------------------------------------------------------===//
 
+#include "compiler/fusion/Bounds.h"
+#include "compiler/fusion/CountedRows.h"
 #include "compiler/fusion/Fusion.h"
 #include "compiler/fusion/Rows.h"
 #include "compiler/support/BufferSize.h"
@@ -24,6 +31,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Remarks.h"
+#include <cmath>
 
 using namespace mlir;
 
@@ -49,6 +57,29 @@ constexpr int64_t kLeastRows = 512;
 /// in float32, so that slices begin at whole cache lines.
 constexpr StringLiteral kChunkRows = "fusion.chunk_rows";
 
+/// Module attribute of objectives that count few targets: the share of them
+/// that is expected to count, as f64.
+constexpr StringLiteral kCountedShare = "train.counted_share";
+
+/// Chunks that a step of few counted rows may be cut into.
+constexpr int64_t kMostChunks = 16;
+
+/// Rows that count, so many that seldom more do.
+int64_t expectedRows(int64_t rows, double share) {
+  double most = std::ceil(share * 1.125 * static_cast<double>(rows));
+  return std::min<int64_t>(rows, static_cast<int64_t>(most));
+}
+
+/// Rows of a chunk where only `expected` of `rows` count and `most` are worth
+/// one chunk: as few as hold them, in even parts.
+int64_t chooseCountedRows(int64_t rows, int64_t most, int64_t expected) {
+  int64_t least = llvm::divideCeil(rows, kMostChunks);
+  int64_t chunks = llvm::divideCeil(std::max(expected, least), most);
+  return llvm::alignTo(
+      llvm::divideCeil(std::max(expected, least), std::max<int64_t>(chunks, 1)),
+      kRowUnit);
+}
+
 /// Rows of a chunk of `logits`; all of them where they are few.
 int64_t chooseRows(RankedTensorType logits) {
   int64_t rows = logits.getDimSize(0), bytes = bufferSizeBytes(logits);
@@ -62,8 +93,9 @@ int64_t chooseRows(RankedTensorType logits) {
 /// Replaces a region of `rows` rows by chunks.
 class Chunker {
 public:
-  Chunker(const RowRegion &region, int64_t rows)
-      : region(region), rows(rows), builder(region.begin()) {}
+  /// `counted`, if given, is what the region may be reduced to.
+  Chunker(const RowRegion &region, int64_t rows, CountedRows *counted)
+      : region(region), rows(rows), counted(counted), builder(region.begin()) {}
 
   /// False, with nothing changed but the order, where something that a chunk
   /// needs is made behind its place.
@@ -76,8 +108,18 @@ public:
   }
 
   void run(int64_t step) {
-    for (int64_t first = 0; first < rows; first += step)
-      addChunk(first, std::min(step, rows - first));
+    if (counted) {
+      SmallVector<int64_t> firsts;
+      for (int64_t first = step; first < rows; first += step)
+        firsts.push_back(first);
+      counted->create(builder, firsts);
+    }
+    for (int64_t first = 0; first < rows; first += step) {
+      std::optional<int64_t> bound;
+      if (counted && first > 0)
+        bound = counted->bound(first / step - 1);
+      addChunk(first, std::min(step, rows - first), bound);
+    }
     for (Operation *op : region.operations())
       for (auto [result, sum] :
            llvm::zip(op->getResults(), region.cut(op).sums))
@@ -101,8 +143,8 @@ private:
            });
   }
 
-  /// Computes the region for `count` rows from `first` on.
-  void addChunk(int64_t first, int64_t count) {
+  /// Computes the region for `count` rows from `first` on, or not.
+  void addChunk(int64_t first, int64_t count, std::optional<int64_t> bound) {
     IRMapping values;
     for (Operation *op : region.operations()) {
       const RowCut &cut = region.cut(op);
@@ -114,6 +156,7 @@ private:
         operands.push_back(byRows ? values.lookup(operand) : operand);
       }
       Operation *clone = region.cloneRows(builder, op, operands, count);
+      setBound(clone, bound);
       for (auto [result, made, sum] :
            llvm::zip(op->getResults(), clone->getResults(), cut.sums)) {
         values.map(result, made);
@@ -121,15 +164,26 @@ private:
           continue;
         SmallVector<Value> &known = parts[result];
         if (sum && !known.empty())
-          known.front() =
-              nn::AddOp::create(builder, op->getLoc(), known.front(), made);
+          known.front() = addTerm(known.front(), made, bound);
         else
           known.push_back(made);
       }
     }
   }
 
+  Value addTerm(Value sum, Value term, std::optional<int64_t> bound) {
+    if (!bound)
+      return nn::AddOp::create(builder, term.getLoc(), sum, term);
+    // Where it lies, so that a term left out leaves it as it was.
+    auto grown = nn::AccumulateOp::create(builder, term.getLoc(), sum.getType(),
+                                          sum, term, Value());
+    setBound(grown, bound);
+    return grown;
+  }
+
   Value slice(Value whole, int64_t first, int64_t count) {
+    if (counted)
+      whole = counted->gather(builder, whole);
     auto type = cast<RankedTensorType>(whole.getType());
     SmallVector<int64_t> shape(type.getShape()), offsets(type.getRank());
     shape.front() = count;
@@ -146,6 +200,8 @@ private:
                       : plan::JoinOp::create(builder, result.getLoc(),
                                              result.getType(), found->second)
                             .getResult();
+    if (!sum && counted)
+      whole = counted->scatter(builder, whole);
     result.replaceUsesWithIf(whole, [&](OpOperand &use) {
       return !region.contains(use.getOwner());
     });
@@ -153,6 +209,7 @@ private:
 
   const RowRegion &region;
   int64_t rows;
+  CountedRows *counted;
   OpBuilder builder;
   /// Of results that are read outside: the chunks' parts, or their sum so far.
   DenseMap<Value, SmallVector<Value>> parts;
@@ -167,6 +224,8 @@ struct ChunkVocabularyPass
                                  << "' to be at least 1, but got " << forced;
       return signalPassFailure();
     }
+    if (auto counts = getOperation()->getAttrOfType<FloatAttr>(kCountedShare))
+      share = counts.getValueAsDouble();
     for (auto program : getOperation().getOps<plan::ProgramOp>()) {
       SmallVector<Operation *> losses;
       for (Operation &op : program.getBody().front())
@@ -192,18 +251,21 @@ struct ChunkVocabularyPass
     std::string what = ("the logits of @" + program + ", " +
                         llvm::Twine(bufferSizeBytes(type)) + " bytes,")
                            .str();
+    RowRegion region(logits);
+    std::string obstacle = region.obstacle();
+    std::optional<CountedRows> counted =
+        obstacle.empty() ? findCounted(region, loss, rows, step) : std::nullopt;
     if (step >= rows) {
       remark::missed(loss->getLoc(), opts) << what + " are one chunk";
       return;
     }
-    RowRegion region(logits);
-    std::string obstacle = region.obstacle();
     if (obstacle.empty()) {
-      Chunker chunker(region, rows);
+      Chunker chunker(region, rows, counted ? &*counted : nullptr);
       if (chunker.canStart()) {
         remark::passed(loss->getLoc(), opts)
             << what + " exist for " + std::to_string(step) + " of " +
-                   std::to_string(rows) + " rows at a time";
+                   std::to_string(rows) + " rows at a time" +
+                   (counted ? ", those that count first" : "");
         llvm::erase_if(losses,
                        [&](Operation *op) { return region.contains(op); });
         chunker.run(step);
@@ -214,7 +276,39 @@ struct ChunkVocabularyPass
     remark::missed(loss->getLoc(), opts) << what + " exist whole: " + obstacle;
   }
 
+  /// The rows that count, where a chunk is likely to have none; then sets
+  /// `step`.
+  std::optional<CountedRows> findCounted(const RowRegion &region,
+                                         Operation *loss, int64_t rows,
+                                         int64_t &step) {
+    auto opts = remark::RemarkOpts::name("counted-rows").category("fusion");
+    int64_t expected = expectedRows(rows, share);
+    int64_t counted_step =
+        forced ? step : chooseCountedRows(rows, step, expected);
+    std::string obstacle;
+    if (share >= 1)
+      obstacle = (kCountedShare + " does not say that few count").str();
+    else if (static_cast<int64_t>(llvm::alignTo(expected, counted_step)) >=
+             rows)
+      obstacle = "so many are expected to count that none could be left out";
+    CountedRows counted(region, loss);
+    if (obstacle.empty())
+      obstacle = counted.obstacle();
+    if (!obstacle.empty()) {
+      remark::missed(loss->getLoc(), opts)
+          << "all rows are computed: " + obstacle;
+      return std::nullopt;
+    }
+    remark::passed(loss->getLoc(), opts)
+        << "chunks of rows without one that counts are left out; about " +
+               std::to_string(expected) + " of " + std::to_string(rows) +
+               " count at most";
+    step = counted_step;
+    return counted;
+  }
+
   IntegerAttr forced;
+  double share = 1;
 };
 
 } // namespace

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/fusion/ElementwiseGroup.h"
+#include "compiler/fusion/Bounds.h"
 #include "compiler/fusion/GroupScalars.h"
 #include "compiler/fusion/Tiles.h"
 #include "dialects/nn/Nn.h"
@@ -60,6 +61,7 @@ public:
       if (!isUpdate(operand))
         request.inputs.push_back(operand.value);
     addDestinations(request, builder, end->getLoc(), results, updates);
+    request.bound = takeBound(group);
     request.key = keyOfGroup(group, results, updates);
     auto launch = kernels.launch(
         builder, end->getLoc(), request,

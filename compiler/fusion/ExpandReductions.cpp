@@ -1,5 +1,6 @@
 //===- ExpandReductions.cpp - sums over everything in two steps -----------===//
 
+#include "compiler/fusion/Bounds.h"
 #include "compiler/fusion/Fusion.h"
 #include "compiler/fusion/Tiles.h"
 #include "dialects/nn/Nn.h"
@@ -70,6 +71,8 @@ struct ExpandReductionsPass
       Value sum =
           nn::ReduceSumOp::create(builder, op.getLoc(), op.getType(), partials,
                                   builder.getDenseI64ArrayAttr({0}));
+      for (Value made : {sum, sum.getDefiningOp()->getOperand(0)})
+        setBound(made.getDefiningOp(), boundOf(op));
       Operation *producer = op.getInput().getDefiningOp();
       op.replaceAllUsesWith(sum);
       op.erase();

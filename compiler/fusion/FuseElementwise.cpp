@@ -13,6 +13,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/fusion/Bounds.h"
 #include "compiler/fusion/ElementwiseGroup.h"
 #include "compiler/fusion/Fusion.h"
 #include "compiler/fusion/KernelTable.h"
@@ -58,7 +59,11 @@ public:
       first.push_back(ops.size());
       last.push_back(ops.size());
       members.push_back({unsigned(ops.size())});
+      bounds.push_back(boundOf(&op));
       ops.push_back(&op);
+      if (Value bound = boundValueOf(&op))
+        if (Operation *producer = bound.getDefiningOp())
+          before[&op].push_back(producer);
     }
   }
 
@@ -81,8 +86,8 @@ public:
             absorbed.contains(producer) || shapeOf(producer) != shapeOf(ops[i]))
           continue;
         unsigned a = find(position[producer]), b = find(i);
-        if (a != b && boundaryOf(a, b) <= maximumBoundary &&
-            !reachesThroughOutside(a, b))
+        if (a != b && bounds[a] == bounds[b] &&
+            boundaryOf(a, b) <= maximumBoundary && !reachesThroughOutside(a, b))
           merge(a, b);
       }
     }
@@ -186,6 +191,7 @@ private:
         Operation *producer = operand.getDefiningOp();
         if (!producer || !isa<ElementwiseOpInterface>(producer) ||
             absorbed.contains(producer) || shapeOf(producer) != shape ||
+            bounds[position[producer]] != bounds[group] ||
             !llvm::all_of(producer->getUsers(), [&](Operation *user) {
               return find(position[user]) == find(group);
             }))
@@ -263,6 +269,8 @@ private:
                  : "it is not elementwise";
     if (withProduct.contains(group))
       return "it is the end of a kernel with another product";
+    if (bounds[group] != bounds[own])
+      return "only one of them may be left out";
     ArrayRef<int64_t> shape =
         cast<RankedTensorType>(tiled->getResult(0).getType()).getShape();
     for (unsigned member : members[group])
@@ -297,6 +305,8 @@ private:
           return "what reads its result does so at other indices";
     }
     unsigned own = find(position[product]);
+    if (bounds[own] != bounds[group])
+      return "only one of them may be left out";
     if (boundaryOf(own, group) > maximumBoundary)
       return "the kernel would have more than " +
              std::to_string(maximumBoundary) + " buffers";
@@ -348,6 +358,7 @@ private:
   // Per group (union-find representative):
   std::vector<unsigned> parent, first, last;
   std::vector<SmallVector<unsigned, 4>> members;
+  std::vector<std::optional<int64_t>> bounds; ///< one for all members
 };
 
 /// Gives every elementwise user its own copy of free operations.
@@ -357,12 +368,17 @@ void cloneFreeOperations(Block &block) {
     if (!free || !free.isFree())
       continue;
     for (OpOperand &use : llvm::make_early_inc_range(op.getUses())) {
-      if (op.hasOneUse())
+      // What only one operation reads is left out with it.
+      if (op.hasOneUse()) {
+        setBound(&op, boundOf(use.getOwner()));
         break;
+      }
       if (!isa<ElementwiseOpInterface, nn::ReduceSumOp>(use.getOwner()))
         continue;
       OpBuilder builder(use.getOwner());
-      use.set(builder.clone(op)->getResult(0));
+      Operation *clone = builder.clone(op);
+      setBound(clone, boundOf(use.getOwner()));
+      use.set(clone->getResult(0));
     }
     if (op.use_empty())
       op.erase();

@@ -46,6 +46,7 @@ void registerFusionInterfaces(mlir::DialectRegistry &registry) {
   lowering::registerNormLowering(registry);
   lowering::registerAttentionLowering(registry);
   lowering::registerLossLowering(registry);
+  lowering::registerRowOrderLowering(registry);
   lowering::registerNoiseLowering(registry);
   lowering::registerScanLowering(registry);
   lowering::registerRowRules(registry);

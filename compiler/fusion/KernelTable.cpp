@@ -97,10 +97,11 @@ FailureOr<plan::LaunchOp> KernelTable::launch(OpBuilder &builder, Location loc,
   return plan::LaunchOp::create(
       builder, loc, ValueRange(request.destinations).getTypes(),
       FlatSymbolRefAttr::get(kernel), request.inputs, request.destinations,
-      /*buffers=*/ArrayAttr(),
+      request.bound, /*buffers=*/ArrayAttr(),
       layer.empty() ? StringAttr() : builder.getStringAttr(layer),
       request.constant ? builder.getI64IntegerAttr(*request.constant)
-                       : IntegerAttr());
+                       : IntegerAttr(),
+      /*bound_buffer=*/FlatSymbolRefAttr());
 }
 
 /// A new kernel, or one with an equal body.

@@ -56,6 +56,7 @@ struct KernelRequest {
   llvm::SmallVector<bool> updates;             ///< destination is read as well
   /// What the launch passes as data where bodies would differ in it only.
   std::optional<int64_t> constant;
+  mlir::Value bound; ///< of the launch, or null
   KernelKey key;
 };
 

@@ -143,6 +143,8 @@ private:
     auto launch = value.getDefiningOp<plan::LaunchOp>();
     if (!launch)
       return "no kernel makes it";
+    if (launch.getBound())
+      return "the launch that makes it may be left out";
     unsigned result = cast<OpResult>(value).getResultNumber();
     maker = Made{launch, result};
     return obstacleToSums(kernelOf(launch), result);
@@ -174,8 +176,8 @@ private:
       auto fresh = plan::LaunchOp::create(
           b, launch.getLoc(), ValueRange(destinations).getTypes(),
           FlatSymbolRefAttr::get(kernel), launch.getInputs(), destinations,
-          launch.getBuffersAttr(), launch.getLayerAttr(),
-          launch.getConstantAttr());
+          /*bound=*/Value(), launch.getBuffersAttr(), launch.getLayerAttr(),
+          launch.getConstantAttr(), /*bound_buffer=*/FlatSymbolRefAttr());
       unsigned before = launch.getNumResults();
       for (auto [from, to] : llvm::zip(launch.getResults(), fresh.getResults()))
         from.replaceAllUsesWith(to);

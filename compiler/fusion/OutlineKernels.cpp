@@ -1,5 +1,6 @@
 //===- OutlineKernels.cpp - a kernel for every remaining nn operation -----===//
 
+#include "compiler/fusion/Bounds.h"
 #include "compiler/fusion/ColumnViews.h"
 #include "compiler/fusion/Fusion.h"
 #include "compiler/fusion/KernelTable.h"
@@ -48,6 +49,7 @@ public:
       request.constant = noise.getNoiseStream();
       noise.setNoiseStream(0);
     }
+    request.bound = takeBound(op.getOperation());
     for (unsigned result = 0; result < op->getNumResults(); ++result)
       if (std::optional<unsigned> operand = overwrittenBy(op, result))
         destinationOf[*operand] = result;
@@ -99,6 +101,7 @@ private:
                {},
                {},
                request.constant,
+               request.bound,
                {}};
     request.key.add(op.getOperation());
     collectInputs();
@@ -318,6 +321,10 @@ struct OutlineKernelsPass : impl::OutlineKernelsPassBase<OutlineKernelsPass> {
       else if (failed(Outliner(cast<nn::LowerableOpInterface>(*split), kernels)
                           .run()))
         return failure();
+    // All launches have theirs.
+    for (auto bounds :
+         llvm::make_early_inc_range(program.getOps<plan::BoundsOp>()))
+      bounds.erase();
     return success();
   }
 };

@@ -32,6 +32,13 @@ def ChunkVocabularyPass : Fusion_Pass<"trainc-chunk-vocabulary"> {
     around each nn.cross_entropy (with or without gradient). The remark "vocabulary"
     of category "fusion" says into which chunks, or why not. The module attribute
     `fusion.chunk_rows` sets the rows of a chunk.
+
+    Where the module attribute `train.counted_share` (f64) says that few targets
+    count, rows are gathered into another order first (nn.order_rows): those that count,
+    then the others, in chunks of about the rows that count. All chunks but the first get
+    a bound (plan.bounds), so that one without a row that counts does not run. What is
+    made by rows comes back in the old order and is 0 where a row does not count. The
+    remark "counted-rows" says whether that happens, or why not.
   }];
 }
 
@@ -74,6 +81,7 @@ def OutlineKernelsPass : Fusion_Pass<"trainc-outline-kernels"> {
   let summary = "Outlines every remaining nn operation as a kernel of its own";
   let description = [{
     Bodies come from LowerableOpInterface; equal bodies share one kernel.
+    An operation with `fusion.bound` becomes a launch with that bound of plan.bounds.
     `nn.reshape` becomes views, and so does `nn.slice` of whole rows from a multiple
     of 64 bytes, of what a launch makes (variables have whole views only). An
     operation that reads a part of an `nn.split` tile by tile reads the columns of the
@@ -96,7 +104,8 @@ def VerifyFusionPass : Fusion_Pass<"trainc-verify-fusion"> {
   let description = [{
     No nn operations; programs are flat lists of reads, fresh destinations,
     views (of other shapes, or of whole rows), joins, launches and writes; no two
-    kernels are equal.
+    kernels are equal. What a launch with a bound makes anew, only launches of the same
+    bound and joins read.
   }];
 }
 

@@ -8,6 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/fusion/Bounds.h"
 #include "compiler/fusion/ElementwiseGroup.h"
 #include "compiler/fusion/GroupScalars.h"
 #include "compiler/fusion/Tiles.h"
@@ -89,6 +90,7 @@ public:
       if (!inside.contains(operand.getDefiningOp()))
         request.inputs.push_back(operand);
     addDestinations(request, builder, end->getLoc(), results, updates);
+    request.bound = takeBound(group);
     request.key = keyOfGroup(group, results, updates);
     auto launch = kernels.launch(
         builder, end->getLoc(), request,

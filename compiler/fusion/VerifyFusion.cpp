@@ -22,6 +22,57 @@ namespace trainc::fusion {
 
 namespace {
 
+/// What a launch that may be left out leaves undefined: a destination that held
+/// nothing, or something undefined itself.
+bool isUndefined(plan::LaunchOp launch, unsigned result,
+                 const SymbolTable &symbols) {
+  if (!launch.getBound())
+    return false;
+  auto kernel = symbols.lookup<plan::KernelOp>(launch.getKernel());
+  unsigned parameter = launch.getInputs().size() + result;
+  if (kernel.getAccess()[parameter] == int32_t(plan::Access::Write))
+    return true;
+  Value old = launch.getDestinations()[result];
+  while (auto *view = old.getDefiningOp()) {
+    if (auto maker = dyn_cast<plan::LaunchOp>(view))
+      return isUndefined(maker, cast<OpResult>(old).getResultNumber(), symbols);
+    if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp,
+             tensor::ExtractSliceOp>(view))
+      return isa<tensor::EmptyOp>(view);
+    old = view->getOperand(0);
+  }
+  return false;
+}
+
+/// The first reader of `value` that runs where its launch, of bound `bound`,
+/// may not; none behind joins, whose readers know which rows there are.
+Operation *findReader(Value value, Value bound) {
+  for (Operation *user : value.getUsers()) {
+    if (auto launch = dyn_cast<plan::LaunchOp>(user)) {
+      if (launch.getBound() != bound)
+        return user;
+    } else if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp,
+                   tensor::ExtractSliceOp>(user)) {
+      if (Operation *reader = findReader(user->getResult(0), bound))
+        return reader;
+    } else if (!isa<plan::JoinOp>(user)) {
+      return user;
+    }
+  }
+  return nullptr;
+}
+
+LogicalResult verifyBounded(plan::LaunchOp launch, const SymbolTable &symbols) {
+  for (OpResult result : launch.getResults())
+    if (isUndefined(launch, result.getResultNumber(), symbols))
+      if (Operation *reader = findReader(result, launch.getBound()))
+        return reader->emitError()
+               << "expected operands that are there whenever this runs, but "
+                  "got one of a launch with another bound; add to what is "
+                  "there, or join";
+  return success();
+}
+
 struct VerifyFusionPass : impl::VerifyFusionPassBase<VerifyFusionPass> {
   void runOnOperation() override {
     WalkResult nn = getOperation().walk([](Operation *op) {
@@ -33,6 +84,11 @@ struct VerifyFusionPass : impl::VerifyFusionPassBase<VerifyFusionPass> {
     });
     if (nn.wasInterrupted())
       return signalPassFailure();
+    SymbolTable symbols(getOperation());
+    for (auto program : getOperation().getOps<plan::ProgramOp>())
+      for (auto launch : program.getOps<plan::LaunchOp>())
+        if (failed(verifyBounded(launch, symbols)))
+          return signalPassFailure();
     for (auto program : getOperation().getOps<plan::ProgramOp>())
       for (Operation &op : program.getBody().front())
         if (!isa<train::ReadOp, train::WriteOp, tensor::EmptyOp,

@@ -137,6 +137,8 @@ private:
       if (auto launch = dyn_cast<plan::LaunchOp>(op)) {
         for (Attribute buffer : launch.getBuffersAttr())
           touch(buffer, index, at);
+        if (Attribute bound = launch.getBoundBufferAttr())
+          touch(bound, index, at);
       } else if (auto copy = dyn_cast<plan::CopyOp>(op)) {
         touch(copy.getSourceAttr(), index, at);
         touch(copy.getDestinationAttr(), index, at);

@@ -269,8 +269,10 @@ void Assigner::rewrite(plan::ProgramOp program, ArrayRef<Command> commands) {
     if (plan::LaunchOp launch = command.launch) {
       plan::LaunchOp::create(builder, command.loc, TypeRange(),
                              launch.getKernelAttr(), ValueRange(), ValueRange(),
-                             builder.getArrayAttr(names), launch.getLayerAttr(),
-                             launch.getConstantAttr());
+                             /*bound=*/Value(), builder.getArrayAttr(names),
+                             launch.getLayerAttr(), launch.getConstantAttr(),
+                             command.bound ? bufferFor(*command.bound)
+                                           : FlatSymbolRefAttr());
     } else {
       plan::CopyOp::create(builder, command.loc,
                            cast<FlatSymbolRefAttr>(names[0]),

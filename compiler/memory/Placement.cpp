@@ -186,7 +186,9 @@ private:
         writes.push_back(write);
       auto launch = dyn_cast<plan::LaunchOp>(use.getOwner());
       unsigned inputs = launch ? launch.getInputs().size() : 0;
-      if (launch && use.getOperandNumber() >= inputs)
+      // Behind the destinations there may be a bound.
+      if (launch && use.getOperandNumber() >= inputs &&
+          use.getOperandNumber() - inputs < launch.getNumResults())
         llvm::append_range(writes, writesOf(launch.getResult(
                                        use.getOperandNumber() - inputs)));
     });
@@ -253,6 +255,13 @@ private:
         return failure();
       uses.push_back(*use);
     }
+    std::optional<Use> bound;
+    if (launch.getBound()) {
+      FailureOr<Use> use = find(launch.getBound(), launch);
+      if (failed(use))
+        return failure();
+      bound = *use;
+    }
     unsigned inputs = uses.size();
     for (auto [index, destination] :
          llvm::enumerate(launch.getDestinations())) {
@@ -281,7 +290,7 @@ private:
                       place->offset_bytes});
       settle(result, *place);
     }
-    commands.push_back({launch, std::move(uses), launch.getLoc()});
+    commands.push_back({launch, std::move(uses), launch.getLoc(), bound});
     return success();
   }
 

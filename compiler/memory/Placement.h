@@ -46,6 +46,8 @@ struct Command {
   plan::LaunchOp launch;
   llvm::SmallVector<Use> uses;
   mlir::Location loc;
+  /// Where the launch's bound lies.
+  std::optional<Use> bound = std::nullopt;
 };
 
 /// Places the values of `program`, whose arguments live in `inputs` (indices

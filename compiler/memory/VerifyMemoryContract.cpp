@@ -273,6 +273,12 @@ private:
         if (access != static_cast<int32_t>(plan::Access::Write))
           reads.push_back(all.back());
       }
+      // The bound is read while the launch starts: its kernel must not move it.
+      if (Attribute bound = launch.getBoundBufferAttr()) {
+        all.push_back(find(bound));
+        written.push_back(false);
+        reads.push_back(all.back());
+      }
     } else {
       return op->emitOpError()
              << "expected launches on buffers and copies in a "

@@ -75,6 +75,15 @@ LogicalResult checkAttributes(ModuleOp module) {
         attribute && !isa<StringAttr>(attribute))
       return module.emitError()
              << "expected " << name << " to be a string, but got " << attribute;
+  constexpr StringRef kShare = "train.counted_share";
+  if (Attribute attribute = module->getAttr(kShare)) {
+    auto share = dyn_cast<FloatAttr>(attribute);
+    if (!share || !share.getType().isF64() ||
+        !(share.getValueAsDouble() > 0 && share.getValueAsDouble() <= 1))
+      return module.emitError()
+             << "expected " << kShare << " to be of type f64, above 0 and at "
+             << "most 1, but got " << attribute;
+  }
   constexpr StringRef kBuffers = "train.ignored_buffers";
   Attribute buffers = module->getAttr(kBuffers);
   auto list = dyn_cast_or_null<ArrayAttr>(buffers);

@@ -55,6 +55,10 @@ def ElementwiseOpInterface : OpInterface<"ElementwiseOpInterface"> {
       lies, by a kernel that does not also make it.
     }], "::std::optional<unsigned>", "getAccumulator", (ins), "", [{ return ::std::nullopt; }]>,
     InterfaceMethod<[{
+      Whether the result's element is 0 wherever that of operand `operand` is, all
+      other operands being finite.
+    }], "bool", "isZeroWith", (ins "unsigned":$operand), "", [{ return false; }]>,
+    InterfaceMethod<[{
       Whether recomputing the operation for each user costs nothing (constants,
       broadcasts).
     }], "bool", "isFree", (ins), "", [{ return false; }]>];
@@ -126,7 +130,18 @@ def RowwiseOpInterface : OpInterface<"RowwiseOpInterface"> {
     }], "::llvm::LogicalResult", "cutRows",
     (ins "::llvm::function_ref<bool(::mlir::Value)>":$isByRows,
          "::llvm::MutableArrayRef<bool>":$operands,
-         "::llvm::MutableArrayRef<bool>":$sums)>];
+         "::llvm::MutableArrayRef<bool>":$sums)>,
+    InterfaceMethod<[{
+      The operand with one id per row, and the id of rows that do not count; nothing
+      where all rows count.
+    }], "::std::optional<::std::pair<::mlir::Value, int64_t>>", "getRowTargets", (ins), "",
+      [{ return ::std::nullopt; }]>,
+    InterfaceMethod<[{
+      Whether result `result` is 0 in rows (or gets 0 from them, where it is a sum) in
+      which every operand i with `silent[i]` is 0 or the id of rows that do not
+      count, all else being finite.
+    }], "bool", "isSilent",
+    (ins "unsigned":$result, "::llvm::ArrayRef<bool>":$silent), "", [{ return false; }]>];
 }
 
 def TiledOpInterface : OpInterface<"TiledOpInterface"> {

@@ -61,6 +61,46 @@ std::optional<int64_t> CrossEntropyWithGradOp::getIgnoredIndex() {
   return static_cast<int64_t>(getIgnoreIndex());
 }
 
+/// Each of `values` must be a tensor of rank 0.
+static LogicalResult verifyScalars(Operation *op, ValueRange values) {
+  for (Type type : values.getTypes())
+    if (cast<RankedTensorType>(type).getRank() != 0)
+      return op->emitOpError()
+             << "expected numbers of rows of type tensor<i64>, but got "
+             << type;
+  return success();
+}
+
+LogicalResult OrderRowsOp::verify() {
+  RankedTensorType targets = getTargets().getType();
+  if (targets.getRank() != 1) // order_rows_c1
+    return emitOpError() << "expected targets of shape [N], but got "
+                         << targets;
+  ArrayRef<int64_t> firsts = getFirsts();
+  bool inside = llvm::all_of(firsts, [&](int64_t first) {
+    return first >= 0 && first < targets.getDimSize(0);
+  });
+  if (!inside || firsts.size() != getBounds().size()) // order_rows_c2
+    return emitOpError() << "expected a bound for each of `firsts`, which are "
+                            "from 0 to "
+                         << targets.getDimSize(0) - 1 << ", but got "
+                         << getBounds().size() << " for [" << firsts << "]";
+  return verifyScalars(*this, getResults().drop_front(2)); // order_rows_c1
+}
+
+LogicalResult GatherRowsOp::verify() {
+  ArrayRef<int64_t> input = getType().getShape();
+  if (input.empty() ||
+      getRows().getType().getShape() != input.take_front()) // gather_rows_c1
+    return emitOpError() << "expected input [N, …] and rows [N], but got "
+                         << getType() << " and " << getRows().getType();
+  if (!getRows().getDefiningOp<OrderRowsOp>()) // gather_rows_c2
+    return emitOpError() << "expected rows that nn.order_rows makes, but got "
+                            "others";
+  return verifyScalars(*this, getBelow() ? ValueRange(getBelow())
+                                         : ValueRange()); // gather_rows_c3
+}
+
 static LogicalResult verifyCounters(Operation *op, Value counters) {
   auto type = cast<RankedTensorType>(counters.getType());
   if (type.getRank() == 1 && type.getDimSize(0) == 3) // dropout_c2, random_c1

@@ -1,4 +1,4 @@
-//===- LossOps.td - losses and noise --------------------------------------===//
+//===- LossOps.td - losses, rows that they count, noise -------------------===//
 #ifndef TRAINC_DIALECTS_NN_LOSSOPS_TD
 #define TRAINC_DIALECTS_NN_LOSSOPS_TD
 
@@ -84,6 +84,51 @@ def NN_CrossEntropyWithGradOp : NN_Op<"cross_entropy_with_grad", [DeclareOpInter
     DefaultValuedAttr<F64Attr, "0.0">:$z_loss);
   let results = (outs NN_Float:$loss, NN_Float:$lse, NN_Float:$result);
   let assemblyFormat = "$gradient `,` $logits `,` $targets attr-dict `:` type($gradient) `,` type($logits) `,` type($targets)";
+  let hasVerifier = 1;
+}
+
+def NN_OrderRowsOp : NN_Op<"order_rows", [AllTypesMatch<["targets", "order", "slots"]>]> {
+  let summary = "The rows that count to the front";
+  let description = [{
+    `order` holds the numbers of all rows: first those whose target is not
+    `ignore_index`, then the others, both in ascending order. `slots` is its inverse:
+    `order[slots[n]] = n`. `counted` is the number of rows that count. Bound i is 0
+    where no slot from `firsts[i]` on holds such a row, otherwise the largest i64: as
+    the bound of a launch, nothing or all of it.
+    (C1) `targets` is [N]; `counted` and the bounds are i64 scalars. (C2) one bound
+    for each of `firsts`, which are from 0 to N - 1.
+
+    ```mlir
+    %order, %slots, %counted, %b = nn.order_rows %targets {firsts = array<i64: 4>, ignore_index = -100 : i64}
+        : (tensor<6xi32>) -> (tensor<6xi32>, tensor<6xi32>, tensor<i64>, tensor<i64>)
+    ```
+  }];
+  let arguments = (ins NN_Ids:$targets, DenseI64ArrayAttr:$firsts,
+    DefaultValuedAttr<I64Attr, "-100">:$ignore_index);
+  let results = (outs NN_Ids:$order, NN_Ids:$slots, NN_Counters:$counted,
+    Variadic<NN_Counters>:$bounds);
+  let assemblyFormat = "$targets attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def NN_GatherRowsOp : NN_Op<"gather_rows", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "Rows in another order";
+  let description = [{
+    `result[n, …] = input[rows[n], …]`; with `below`, 0 where `rows[n]` is not less
+    than that, whatever the input holds there.
+    (C1) `input` is [N, …] and `rows` [N]. (C2) `rows` is made by nn.order_rows, so
+    that it names each row once. (C3) `below` is a scalar.
+
+    ```mlir
+    %g = nn.gather_rows %x, %order : tensor<6x4xf32>, tensor<6xi32>
+    %y = nn.gather_rows %g, %slots below %counted : tensor<i64> : tensor<6x4xf32>, tensor<6xi32>
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$input, NN_Ids:$rows, Optional<NN_Counters>:$below);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{
+    $input `,` $rows (`below` $below^ `:` type($below))? attr-dict `:` type($input) `,` type($rows)
+  }];
   let hasVerifier = 1;
 }
 

@@ -82,9 +82,30 @@ LogicalResult KernelOp::verify() {
   return success();
 }
 
+static bool isScalar(Type type) {
+  auto shaped = dyn_cast<ShapedType>(type);
+  return shaped && shaped.hasRank() && shaped.getRank() == 0 &&
+         shaped.getElementType().isInteger(64);
+}
+
 LogicalResult LaunchOp::verify() {
   if (getBuffers() && getNumOperands() + getNumResults() != 0) // launch_c2
     return emitOpError() << "expected no operands and results beside buffers";
+  if (getBound() && !isScalar(getBound().getType())) // launch_c4
+    return emitOpError() << "expected a bound of type tensor<i64>, but got "
+                         << getBound().getType();
+  if (getBoundBuffer() && !getBuffers()) // launch_c4
+    return emitOpError() << "expected a buffer as the bound only beside "
+                            "buffers, but got "
+                         << getBoundBufferAttr();
+  return success();
+}
+
+LogicalResult BoundsOp::verify() {
+  for (Type type : getBounds().getTypes())
+    if (!isScalar(type)) // bounds_c1
+      return emitOpError() << "expected bounds of type tensor<i64>, but got "
+                           << type;
   return success();
 }
 
@@ -112,6 +133,13 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &tables) {
         return emitOpError()
                << "expected " << name << " to be a buffer of type " << type
                << ", but it is not";
+    }
+    if (FlatSymbolRefAttr name = getBoundBufferAttr()) {
+      auto bound = tables.lookupNearestSymbolFrom<BufferOp>(*this, name);
+      if (!bound || !isScalar(bound.getType())) // launch_c4
+        return emitOpError() << "expected " << name
+                             << " to be a buffer of type memref<i64>, but it "
+                                "is not";
     }
     return success();
   }

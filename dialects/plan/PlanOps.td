@@ -89,23 +89,45 @@ def Plan_LaunchOp : Plan_Op<"launch", [AttrSizedOperandSegments, DeclareOpInterf
     On tensors: reads `inputs`, and turns `destinations` into `results`
     (destination-passing). On buffers: no operands; `buffers` names one
     `plan.buffer` per kernel parameter. `constant` is the value of the kernel's i64 argument.
+    With a `bound` (on buffers: `bound_buffer`) only so many workgroups run, the first ones,
+    and what the others would make stays as it was: with 0, all destinations.
     (C1) kernel is a plan.kernel; operands have the shapes and element types of its
     arguments, and one result per destination. (C2) with `buffers` there are no operands and as many
     buffers as kernel arguments, of their types. (C3) a constant iff the kernel has an argument for it.
+    (C4) the bound is an i64 scalar: a value without `buffers`, a buffer with them.
 
     ```mlir
     %r = plan.launch @neg ins(%x : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
     plan.launch @neg ins() outs() buffers [@a, @b]
+    %s = plan.launch @neg ins(%x : tensor<8xf32>) outs(%r : tensor<8xf32>) bound %b : tensor<i64> -> tensor<8xf32>
+    plan.launch @neg ins() outs() buffers [@a, @b] bound_buffer @c
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyType>:$inputs, Variadic<AnyType>:$destinations,
-    OptionalAttr<FlatSymbolRefArrayAttr>:$buffers, OptionalAttr<StrAttr>:$layer,
-    OptionalAttr<I64Attr>:$constant);
+    Optional<AnyType>:$bound, OptionalAttr<FlatSymbolRefArrayAttr>:$buffers, OptionalAttr<StrAttr>:$layer,
+    OptionalAttr<I64Attr>:$constant, OptionalAttr<FlatSymbolRefAttr>:$bound_buffer);
   let results = (outs Variadic<AnyType>:$results);
   let assemblyFormat = [{
     $kernel `ins` `(` ($inputs^ `:` type($inputs))? `)` `outs` `(` ($destinations^ `:` type($destinations))? `)`
-    (`buffers` $buffers^)? (`constant` $constant^)? attr-dict (`->` type($results)^)?
+    (`buffers` $buffers^)? (`constant` $constant^)? (`bound` $bound^ `:` type($bound))?
+    (`bound_buffer` $bound_buffer^)? attr-dict (`->` type($results)^)?
   }];
+  let hasVerifier = 1;
+}
+
+def Plan_BoundsOp : Plan_Op<"bounds"> {
+  let summary = "Bounds that operations of a program refer to by number";
+  let description = [{
+    An operation with the attribute `fusion.bound = i` becomes a launch with
+    bound i. Lives from the pass that bounds operations to the one that makes the last
+    launches. (C1) bounds are i64 scalars.
+
+    ```mlir
+    plan.bounds %b, %c : tensor<i64>, tensor<i64>
+    ```
+  }];
+  let arguments = (ins Variadic<AnyRankedTensor>:$bounds);
+  let assemblyFormat = "$bounds attr-dict `:` type($bounds)";
   let hasVerifier = 1;
 }
 

@@ -24,6 +24,9 @@ def Train_Dialect : Dialect {
     `train.objective`, `train.sequences` (B), `train.length` (T),
     `train.micro_batches` (M), `train.seed`, `train.total_steps`,
     `train.ignore_index`, `train.vocab_size`, `train.external_prefix`, `train.ignored_buffers`.
+    An objective that counts few of its targets, such as masked language modelling, says which
+    share is to be expected: `train.counted_share` (f64, above 0, at most 1). It decides what is
+    fast, never what is computed.
   }];
   let useDefaultAttributePrinterParser = 1;
 }

@@ -23,6 +23,9 @@ struct UnaryModel
                     ValueRange x) const {
     return Scalar::create(b, loc, x[0]);
   }
+  bool isZeroWith(Operation *, unsigned) const {
+    return std::is_same_v<Op, nn::NegOp>;
+  }
 };
 
 /// A float operation and its signed integer counterpart.
@@ -34,6 +37,9 @@ struct BinaryModel : ElementwiseOpInterface::ExternalModel<
     if (isa<FloatType>(x[0].getType()))
       return FloatScalar::create(b, loc, x[0], x[1]);
     return IntegerScalar::create(b, loc, x[0], x[1]);
+  }
+  bool isZeroWith(Operation *, unsigned) const {
+    return std::is_same_v<Op, nn::MulOp>;
   }
 };
 
@@ -184,6 +190,7 @@ struct CastModel
     return boolean ? arith::ExtUIOp::create(b, loc, to, x[0]).getResult()
                    : arith::ExtSIOp::create(b, loc, to, x[0]).getResult();
   }
+  bool isZeroWith(Operation *, unsigned) const { return true; }
 };
 
 struct ConstantModel

@@ -14,6 +14,7 @@ void registerLayerLowering(mlir::DialectRegistry &registry);
 void registerNormLowering(mlir::DialectRegistry &registry);
 void registerAttentionLowering(mlir::DialectRegistry &registry);
 void registerLossLowering(mlir::DialectRegistry &registry);
+void registerRowOrderLowering(mlir::DialectRegistry &registry);
 void registerNoiseLowering(mlir::DialectRegistry &registry);
 void registerScanLowering(mlir::DialectRegistry &registry);
 /// RowwiseOpInterface, of operations that are not elementwise.

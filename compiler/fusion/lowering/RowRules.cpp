@@ -30,6 +30,9 @@ struct MatmulRows
     operands[1] = sums[0] = true;
     return success(tl && !tr && (lhs || rhs) && !result);
   }
+  bool isSilent(Operation *op, unsigned, ArrayRef<bool> silent) const {
+    return silent[0] || (silent[1] && cast<nn::MatmulOp>(op).getTransposeLhs());
+  }
 };
 
 struct ReduceSumRows
@@ -43,15 +46,52 @@ struct ReduceSumRows
     sums[0] = !dimensions.empty() && dimensions.front() == 0;
     return success(isByRows(reduction.getInput()));
   }
+  bool isSilent(Operation *, unsigned, ArrayRef<bool> silent) const {
+    return silent[0];
+  }
 };
 
-/// All operands and results are by rows.
+/// A loss or its gradient. All operands and results are by rows.
 template <typename Op>
-struct AllRows : RowwiseOpInterface::ExternalModel<AllRows<Op>, Op> {
+struct LossRows : RowwiseOpInterface::ExternalModel<LossRows<Op>, Op> {
   LogicalResult cutRows(Operation *, IsByRows, MutableArrayRef<bool> operands,
                         MutableArrayRef<bool>) const {
     std::fill(operands.begin(), operands.end(), true);
     return success();
+  }
+  std::optional<std::pair<Value, int64_t>> getRowTargets(Operation *op) const {
+    auto loss = cast<Op>(op);
+    return std::pair<Value, int64_t>(loss.getTargets(), loss.getIgnoreIndex());
+  }
+  bool isSilent(Operation *op, unsigned result, ArrayRef<bool> silent) const {
+    // Ids of rows that do not count and no gradient; lse is never zero.
+    auto isOf = [&](OpOperand &operand) {
+      return silent[operand.getOperandNumber()];
+    };
+    auto loss = cast<Op>(op);
+    if (isLse(loss, op->getResult(result)))
+      return false;
+    if (isOf(loss.getTargetsMutable()))
+      return true;
+    if constexpr (std::is_same_v<Op, nn::CrossEntropyOp>)
+      return false;
+    else
+      return op->getResult(result) == gradientOf(loss) &&
+             isOf(loss.getGradientMutable());
+  }
+
+private:
+  static bool isLse(Op loss, Value result) {
+    if constexpr (std::is_same_v<Op, nn::CrossEntropyGradOp>)
+      return false;
+    else
+      return result == loss.getLse();
+  }
+  static Value gradientOf(Op loss) {
+    if constexpr (std::is_same_v<Op, nn::CrossEntropyOp>)
+      return {};
+    else
+      return loss.getResult();
   }
 };
 
@@ -61,11 +101,11 @@ void registerRowRules(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, nn::NNDialect *) {
     nn::MatmulOp::attachInterface<MatmulRows>(*context);
     nn::ReduceSumOp::attachInterface<ReduceSumRows>(*context);
-    nn::CrossEntropyOp::attachInterface<AllRows<nn::CrossEntropyOp>>(*context);
-    nn::CrossEntropyGradOp::attachInterface<AllRows<nn::CrossEntropyGradOp>>(
+    nn::CrossEntropyOp::attachInterface<LossRows<nn::CrossEntropyOp>>(*context);
+    nn::CrossEntropyGradOp::attachInterface<LossRows<nn::CrossEntropyGradOp>>(
         *context);
     nn::CrossEntropyWithGradOp::attachInterface<
-        AllRows<nn::CrossEntropyWithGradOp>>(*context);
+        LossRows<nn::CrossEntropyWithGradOp>>(*context);
   });
 }
 

@@ -122,3 +122,30 @@ module @one_result {
     train.write %n, @norm : tensor<f64>
   }
 }
+
+// -----
+
+// A launch that may be left out sums nothing.
+// REMARK: the launch that makes it may be left out
+// CHECK-LABEL: module @bounded
+// CHECK: plan.program @accumulate
+// CHECK: bound %{{.*}} : tensor<i64> -> tensor<128x96xf32>
+// CHECK-NOT: @squares
+module @bounded {
+  train.parameter @w normal : tensor<128x96xf32> {external_name = "w"}
+  train.state @grad.w gradient : tensor<128x96xf32> {parameter = @w}
+  train.state @norm metric : tensor<f64>
+  train.group @grads [@grad.w] : tensor<12288xf32>
+  plan.program @accumulate ["x", "dy", "n"] {
+  ^bb0(%x: tensor<8x128xf32>, %dy: tensor<8x96xf32>, %n: tensor<i64>):
+    %p = nn.matmul %x, %dy transpose_lhs : tensor<8x128xf32>, tensor<8x96xf32> -> tensor<128x96xf32>
+    %q = nn.matmul %x, %dy transpose_lhs {fusion.bound = 0 : i64} : tensor<8x128xf32>, tensor<8x96xf32> -> tensor<128x96xf32>
+    %w = nn.accumulate %p, %q {fusion.bound = 0 : i64} : tensor<128x96xf32>
+    train.write %w, @grad.w : tensor<128x96xf32>
+    plan.bounds %n : tensor<i64>
+  }
+  plan.program @apply [] {
+    %n = train.sum_squares [@grads] : tensor<f64>
+    train.write %n, @norm : tensor<f64>
+  }
+}

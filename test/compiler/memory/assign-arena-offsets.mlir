@@ -179,3 +179,36 @@ module {
     plan.launch @same ins() outs() buffers [@part1, @late]
   }
 }
+
+// -----
+
+// A bound is alive until the last launch that it bounds: @late may not take its
+// place, @last may.
+// CHECK: plan.arena @arena 96 {
+// CHECK-DAG: plan.buffer @n in @arena 64 :
+// CHECK-DAG: plan.buffer @late in @arena 0 :
+// CHECK-DAG: plan.buffer @last in @arena 64 :
+module {
+  plan.arena @arena 192 {alignment_bytes = 4096 : i64, segment_names = ["transient"], segment_offsets = array<i64: 0>, segment_sizes = array<i64: 192>}
+  plan.buffer @n in @arena 0 : memref<i64>
+  plan.buffer @late in @arena 64 : memref<16xf32>
+  plan.buffer @last in @arena 128 : memref<8xf32>
+  plan.kernel @count access [2] computes "f" {
+  ^bb0(%o: memref<i64>):
+    plan.return
+  }
+  plan.kernel @make access [2] computes "f" {
+  ^bb0(%o: memref<16xf32>):
+    plan.return
+  }
+  plan.kernel @half access [1, 2] computes "f" {
+  ^bb0(%x: memref<16xf32>, %o: memref<8xf32>):
+    plan.return
+  }
+  plan.program @accumulate [] {
+    plan.launch @count ins() outs() buffers [@n]
+    plan.launch @make ins() outs() buffers [@late]
+    plan.launch @make ins() outs() buffers [@late] bound_buffer @n
+    plan.launch @half ins() outs() buffers [@late, @last]
+  }
+}

@@ -300,3 +300,41 @@ module {
     %u = plan.launch @update ins() outs(%s : tensor<8x2xf32>) -> tensor<8x2xf32>
   }
 }
+
+// -----
+
+// A bound has a place of its own, which lives until the last launch that it bounds.
+// CHECK-LABEL: plan.arena @arena
+// CHECK: plan.buffer @[[N:.*]] in @arena {{[0-9]+}} : memref<i64>
+// CHECK: plan.program @accumulate
+// CHECK-NEXT: plan.launch @count ins() outs() buffers [@buffer.x, @[[N]]]
+// CHECK-NEXT: plan.launch @make ins() outs() buffers [@buffer.x, @[[A:.*]]]
+// CHECK-NEXT: plan.launch @grow ins() outs() buffers [@buffer.x, @[[A]]] bound_buffer @[[N]]
+// CHECK-NEXT: plan.launch @make ins() outs() buffers [@buffer.x, @accumulate.3.make]
+// CHECK-NEXT: plan.launch @grow ins() outs() buffers [@accumulate.3.make, @[[A]]] bound_buffer @[[N]]
+module {
+  train.state @v metric : tensor<16xf32>
+  plan.kernel @count access [1, 2] computes "f" {
+  ^bb0(%a: memref<16xf32>, %o: memref<i64>):
+    plan.return
+  }
+  plan.kernel @make access [1, 2] computes "f" {
+  ^bb0(%a: memref<16xf32>, %o: memref<16xf32>):
+    plan.return
+  }
+  plan.kernel @grow access [1, 3] computes "f" {
+  ^bb0(%a: memref<16xf32>, %o: memref<16xf32>):
+    plan.return
+  }
+  plan.program @accumulate ["x"] {
+  ^bb0(%x: tensor<16xf32>):
+    %s = tensor.empty() : tensor<i64>
+    %n = plan.launch @count ins(%x : tensor<16xf32>) outs(%s : tensor<i64>) -> tensor<i64>
+    %e = tensor.empty() : tensor<16xf32>
+    %a = plan.launch @make ins(%x : tensor<16xf32>) outs(%e : tensor<16xf32>) -> tensor<16xf32>
+    %b = plan.launch @grow ins(%x : tensor<16xf32>) outs(%a : tensor<16xf32>) bound %n : tensor<i64> -> tensor<16xf32>
+    %c = plan.launch @make ins(%x : tensor<16xf32>) outs(%e : tensor<16xf32>) -> tensor<16xf32>
+    %d = plan.launch @grow ins(%c : tensor<16xf32>) outs(%b : tensor<16xf32>) bound %n : tensor<i64> -> tensor<16xf32>
+    train.write %d, @v : tensor<16xf32>
+  }
+}

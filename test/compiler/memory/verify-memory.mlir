@@ -233,3 +233,41 @@ module {
     plan.copy @t to @u
   }
 }
+
+// -----
+
+// The bound of a launch is read: it must be there, and stay.
+module {
+  plan.arena @arena 256 {alignment_bytes = 64 : i64, segment_names = [], segment_offsets = array<i64>, segment_sizes = array<i64>}
+  plan.buffer @t in @arena 0 : memref<16xf32>
+  plan.buffer @n in @arena 64 : memref<i64>
+  plan.kernel @make access [2] computes "f" {
+  ^bb0(%o: memref<16xf32>):
+    plan.return
+  }
+  plan.program @apply [] {
+    // expected-error@+1 {{expected @n to be written whole before it is read}}
+    plan.launch @make ins() outs() buffers [@t] bound_buffer @n
+  }
+}
+
+// -----
+
+module {
+  plan.arena @arena 256 {alignment_bytes = 64 : i64, segment_names = [], segment_offsets = array<i64>, segment_sizes = array<i64>}
+  plan.buffer @t in @arena 64 : memref<16xf32>
+  plan.buffer @n in @arena 64 : memref<i64>
+  plan.kernel @count access [2] computes "f" {
+  ^bb0(%o: memref<i64>):
+    plan.return
+  }
+  plan.kernel @make access [2] computes "f" {
+  ^bb0(%o: memref<16xf32>):
+    plan.return
+  }
+  plan.program @apply [] {
+    plan.launch @count ins() outs() buffers [@n]
+    // expected-error@+1 {{expected @t, which is written, to overlap no other buffer of the command, but got an overlap with @n}}
+    plan.launch @make ins() outs() buffers [@t] bound_buffer @n
+  }
+}

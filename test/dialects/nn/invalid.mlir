@@ -345,6 +345,57 @@ func.func @cross_entropy_grad_c2(%g: tensor<6xf32>, %x: tensor<6x50xf32>, %t: te
 }
 
 // -----
+func.func @order_rows_c1(%t: tensor<2x3xi32>) {
+  // expected-error @below {{expected targets of shape [N], but got 'tensor<2x3xi32>'}}
+  %0, %1, %2 = nn.order_rows %t {firsts = array<i64>} : (tensor<2x3xi32>) -> (tensor<2x3xi32>, tensor<2x3xi32>, tensor<i64>)
+  return
+}
+
+// -----
+func.func @order_rows_c1_scalars(%t: tensor<6xi32>) {
+  // expected-error @below {{expected numbers of rows of type tensor<i64>, but got 'tensor<1xi64>'}}
+  %0, %1, %2, %3 = nn.order_rows %t {firsts = array<i64: 2>} : (tensor<6xi32>) -> (tensor<6xi32>, tensor<6xi32>, tensor<i64>, tensor<1xi64>)
+  return
+}
+
+// -----
+func.func @order_rows_c2(%t: tensor<6xi32>) {
+  // expected-error @below {{expected a bound for each of `firsts`, which are from 0 to 5, but got 1 for [6]}}
+  %0, %1, %2, %3 = nn.order_rows %t {firsts = array<i64: 6>} : (tensor<6xi32>) -> (tensor<6xi32>, tensor<6xi32>, tensor<i64>, tensor<i64>)
+  return
+}
+
+// -----
+func.func @order_rows_c2_number(%t: tensor<6xi32>) {
+  // expected-error @below {{expected a bound for each of `firsts`, which are from 0 to 5, but got 0 for [2]}}
+  %0, %1, %2 = nn.order_rows %t {firsts = array<i64: 2>} : (tensor<6xi32>) -> (tensor<6xi32>, tensor<6xi32>, tensor<i64>)
+  return
+}
+
+// -----
+func.func @gather_rows_c1(%t: tensor<6xi32>, %x: tensor<7x2xf32>) {
+  %0, %1, %2 = nn.order_rows %t {firsts = array<i64>} : (tensor<6xi32>) -> (tensor<6xi32>, tensor<6xi32>, tensor<i64>)
+  // expected-error @below {{expected input [N, …] and rows [N], but got 'tensor<7x2xf32>' and 'tensor<6xi32>'}}
+  %3 = nn.gather_rows %x, %0 : tensor<7x2xf32>, tensor<6xi32>
+  return
+}
+
+// -----
+func.func @gather_rows_c2(%t: tensor<6xi32>, %x: tensor<6x2xf32>) {
+  // expected-error @below {{expected rows that nn.order_rows makes, but got others}}
+  %3 = nn.gather_rows %x, %t : tensor<6x2xf32>, tensor<6xi32>
+  return
+}
+
+// -----
+func.func @gather_rows_c3(%t: tensor<6xi32>, %x: tensor<6x2xf32>, %c: tensor<1xi64>) {
+  %0, %1, %2 = nn.order_rows %t {firsts = array<i64>} : (tensor<6xi32>) -> (tensor<6xi32>, tensor<6xi32>, tensor<i64>)
+  // expected-error @below {{expected numbers of rows of type tensor<i64>, but got 'tensor<1xi64>'}}
+  %3 = nn.gather_rows %x, %1 below %c : tensor<1xi64> : tensor<6x2xf32>, tensor<6xi32>
+  return
+}
+
+// -----
 func.func @dropout_c1(%x: tensor<4x8xf32>, %c: tensor<3xi64>) {
   // expected-error @below {{expected a rate in [0, 1), but got 1}}
   %0 = nn.dropout %x, %c {rate = 1.0 : f64, batch_rows = 4 : i64, stream = 3 : i64} : tensor<4x8xf32>, tensor<3xi64>

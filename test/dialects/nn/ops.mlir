@@ -133,6 +133,13 @@ func.func @losses(%x: tensor<6x50xf32>, %t: tensor<6xi32>, %c: tensor<3xi64>) {
   %first = nn.constant dense<true> : tensor<i1>
   // CHECK: nn.accumulate %{{.*}}, %{{.*}} first %{{.*}} : tensor<i1> : tensor<6xf32>
   %b = nn.accumulate %a, %lse first %first : tensor<i1> : tensor<6xf32>
+  // CHECK-NEXT: %[[ORDER:.*]], %[[SLOTS:.*]], %[[COUNTED:.*]], %{{.*}}:2 = nn.order_rows %{{.*}} {firsts = array<i64: 2, 4>, ignore_index = -1 : i64} : (tensor<6xi32>) -> (tensor<6xi32>, tensor<6xi32>, tensor<i64>, tensor<i64>, tensor<i64>)
+  %order, %slots, %counted, %b2, %b4 = nn.order_rows %t {firsts = array<i64: 2, 4>, ignore_index = -1 : i64}
+      : (tensor<6xi32>) -> (tensor<6xi32>, tensor<6xi32>, tensor<i64>, tensor<i64>, tensor<i64>)
+  // CHECK-NEXT: nn.gather_rows %{{.*}}, %[[ORDER]] : tensor<6x50xf32>, tensor<6xi32>
+  %g = nn.gather_rows %x, %order : tensor<6x50xf32>, tensor<6xi32>
+  // CHECK-NEXT: nn.gather_rows %{{.*}}, %[[SLOTS]] below %[[COUNTED]] : tensor<i64> : tensor<6xf32>, tensor<6xi32>
+  %s = nn.gather_rows %loss, %slots below %counted : tensor<i64> : tensor<6xf32>, tensor<6xi32>
   // CHECK-NEXT: nn.dropout %{{.*}}, %{{.*}} {batch_rows = 6 : i64, rate = 1.000000e-01 : f64, stream = 3 : i64} : tensor<6x50xf32>, tensor<3xi64>
   %2 = nn.dropout %x, %c {rate = 0.1 : f64, batch_rows = 6 : i64, stream = 3 : i64} : tensor<6x50xf32>, tensor<3xi64>
   // CHECK-NEXT: nn.random normal %{{.*}} {offset = 0.000000e+00 : f64, scale = 2.000000e-02 : f64, stream = 7 : i64} : tensor<3xi64> -> tensor<8x8xf32>

@@ -168,6 +168,50 @@ plan.program @a ["x"] {
 }
 
 // -----
+// launch C4
+plan.kernel @k access [2] computes "x" {
+^bb0(%out: tensor<8xf32>):
+  plan.return %out : tensor<8xf32>
+}
+plan.program @a ["x", "n"] {
+^bb0(%x: tensor<8xf32>, %n: tensor<1xi64>):
+  // expected-error @below {{expected a bound of type tensor<i64>, but got 'tensor<1xi64>'}}
+  %r = plan.launch @k ins() outs(%x : tensor<8xf32>) bound %n : tensor<1xi64> -> tensor<8xf32>
+}
+
+// -----
+plan.kernel @k access [2] computes "x" {
+^bb0(%out: tensor<8xf32>):
+  plan.return %out : tensor<8xf32>
+}
+plan.program @a ["x"] {
+^bb0(%x: tensor<8xf32>):
+  // expected-error @below {{expected a buffer as the bound only beside buffers, but got @n}}
+  %r = plan.launch @k ins() outs(%x : tensor<8xf32>) bound_buffer @n -> tensor<8xf32>
+}
+
+// -----
+plan.arena @cpu 128 {alignment_bytes = 64 : i64, segment_names = [], segment_offsets = array<i64>, segment_sizes = array<i64>}
+plan.buffer @b in @cpu 0 : memref<8xf32>
+plan.buffer @n in @cpu 64 : memref<i32>
+plan.kernel @k access [2] computes "x" {
+^bb0(%out: memref<8xf32>):
+  plan.return
+}
+plan.program @a [] {
+  // expected-error @below {{expected @n to be a buffer of type memref<i64>, but it is not}}
+  plan.launch @k ins() outs() buffers [@b] bound_buffer @n
+}
+
+// -----
+// bounds C1
+plan.program @a ["n"] {
+^bb0(%n: tensor<i32>):
+  // expected-error @below {{expected bounds of type tensor<i64>, but got 'tensor<i32>'}}
+  plan.bounds %n : tensor<i32>
+}
+
+// -----
 // join C1
 plan.program @p ["x"] {
 ^bb0(%x: tensor<16x2xf32>):

@@ -9,6 +9,9 @@ plan.buffer @a in @cpu 0 : memref<8xf32> {variable = "wte"}
 // CHECK: plan.buffer @b in @cpu 128 : memref<8xf32>
 plan.buffer @b in @cpu 128 : memref<8xf32>
 
+// CHECK: plan.buffer @n in @cpu 192 : memref<i64>
+plan.buffer @n in @cpu 192 : memref<i64>
+
 // CHECK: plan.kernel @neg access [1, 2] computes "nn.neg" {
 plan.kernel @neg access [1, 2] computes "nn.neg" {
 ^bb0(%x: tensor<8xf32>, %out: tensor<8xf32>):
@@ -39,6 +42,11 @@ plan.program @predict ["x"] {
   %e = tensor.empty() : tensor<8xf32>
   // CHECK: plan.launch @neg ins(%{{.*}} : tensor<8xf32>) outs(%{{.*}} : tensor<8xf32>) {layer = "h.0"} -> tensor<8xf32>
   %r = plan.launch @neg ins(%x : tensor<8xf32>) outs(%e : tensor<8xf32>) {layer = "h.0"} -> tensor<8xf32>
+  %n = tensor.empty() : tensor<i64>
+  // CHECK: plan.bounds %{{.*}} : tensor<i64>
+  plan.bounds %n : tensor<i64>
+  // CHECK: plan.launch @neg ins(%{{.*}} : tensor<8xf32>) outs(%{{.*}} : tensor<8xf32>) bound %{{.*}} : tensor<i64> {layer = "h.0"} -> tensor<8xf32>
+  %s = plan.launch @neg ins(%x : tensor<8xf32>) outs(%e : tensor<8xf32>) bound %n : tensor<i64> {layer = "h.0"} -> tensor<8xf32>
   %half = tensor.empty() : tensor<16xf32>
   // CHECK: plan.join %{{.*}}, %{{.*}} : tensor<16xf32>, tensor<8xf32> -> tensor<24xf32>
   %j = plan.join %half, %r : tensor<16xf32>, tensor<8xf32> -> tensor<24xf32>
@@ -50,6 +58,8 @@ plan.program @evaluate ["x"] {
   plan.launch @neg.buffers ins() outs() buffers [@a, @b]
   // CHECK: plan.launch @shift ins() outs() buffers [@a] constant -7 {layer = "h.1"}
   plan.launch @shift ins() outs() buffers [@a] constant -7 {layer = "h.1"}
+  // CHECK: plan.launch @shift ins() outs() buffers [@a] constant 1 bound_buffer @n
+  plan.launch @shift ins() outs() buffers [@a] constant 1 bound_buffer @n
   // CHECK: plan.copy @b to @a
   plan.copy @b to @a
 }

@@ -140,6 +140,8 @@ class Cases:
         case("module attribute of another type", "train.micro_batches = 1 : i64", 'train.micro_batches = "1"')
         case("module attribute out of range", "train.sequences = 2", "train.sequences = -2")
         case("module ignored buffers", '[".attn.bias"', "[7 : i64")
+        case("module counted share above one", "train.sequences = 2",
+             "train.counted_share = 1.5 : f64, train.sequences = 2")
         case("module unknown symbol", "train.read @transformer.wte.weight", "train.read @nothing")
         case("module equal external names", 'external_name = "transformer.wpe.weight"',
              'external_name = "transformer.wte.weight"')
