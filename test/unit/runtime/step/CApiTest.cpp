@@ -1,5 +1,6 @@
 // Only what the shared library exports: no other library of ours is linked.
 #include "runtime/include/trainc/trainc.h"
+#include "test/unit/runtime/TemporaryFolder.h"
 #include "test/unit/runtime/step/Squares.h"
 #include "test/unit/runtime/support/TestPlan.h"
 
@@ -14,7 +15,7 @@ class CApi : public testing::Test {
 protected:
   void SetUp() override {
     const std::vector<uint8_t> bytes = serialize(*makePlan());
-    path = testing::TempDir() + "/capi-test.plan";
+    path = folder / "test.plan";
     std::FILE *file = std::fopen(path.c_str(), "wb");
     ASSERT_EQ(std::fwrite(bytes.data(), 1, bytes.size(), file), bytes.size());
     std::fclose(file);
@@ -32,6 +33,8 @@ protected:
     return static_cast<T *>(pointer);
   }
 
+  /// Its own: tests run at the same time.
+  TemporaryFolder folder;
   std::string path;
   trainc_session *session = nullptr;
 };
