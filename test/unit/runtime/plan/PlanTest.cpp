@@ -1,4 +1,5 @@
 #include "runtime/plan/Plan.h"
+#include "test/unit/runtime/TemporaryFolder.h"
 #include "test/unit/runtime/support/TestPlan.h"
 
 #include <cstdio>
@@ -11,8 +12,9 @@ static bool contains(const Status &status, const char *text) {
   return status.message().find(text) != std::string::npos;
 }
 
-static std::string writeFile(const std::vector<uint8_t> &bytes) {
-  const std::string path = testing::TempDir() + "/plan-test.plan";
+static std::string writeFile(const TemporaryFolder &folder,
+                             const std::vector<uint8_t> &bytes) {
+  const std::string path = folder / "test.plan";
   std::FILE *file = std::fopen(path.c_str(), "wb");
   EXPECT_EQ(std::fwrite(bytes.data(), 1, bytes.size(), file), bytes.size());
   std::fclose(file);
@@ -30,7 +32,8 @@ variantFor(const trainc::abi::PlanT &plan, const char *target,
 }
 
 TEST(Plan, LoadsAFileAndFindsNames) {
-  const std::string path = writeFile(serialize(*makePlan(2, 3)));
+  TemporaryFolder folder;
+  const std::string path = writeFile(folder, serialize(*makePlan(2, 3)));
   Result<std::unique_ptr<Plan>> plan = Plan::load(path);
   ASSERT_TRUE(plan.ok()) << plan.status().message();
   EXPECT_EQ((*plan)->table().batch()->micro_batches(), 3u);
@@ -73,7 +76,8 @@ TEST(Plan, MissingFileIsTheUsersError) {
 TEST(Plan, DamagedFileIsNamed) {
   std::vector<uint8_t> bytes = serialize(*makePlan());
   bytes.resize(bytes.size() / 2);
-  const std::string path = writeFile(bytes);
+  TemporaryFolder folder;
+  const std::string path = writeFile(folder, bytes);
   const Status status = Plan::load(path).status();
   EXPECT_EQ(status.code(), StatusCode::File);
   EXPECT_TRUE(contains(status, path.c_str()));
@@ -115,7 +119,8 @@ TEST(Plan, NamesEveryMissingFeature) {
   EXPECT_TRUE(contains(status, "trainc compile"));
 
   // Inspection still works on a machine that cannot run it.
-  Result<std::unique_ptr<Plan>> seen = Plan::inspect(writeFile(bytes));
+  TemporaryFolder folder;
+  Result<std::unique_ptr<Plan>> seen = Plan::inspect(writeFile(folder, bytes));
   ASSERT_TRUE(seen.ok()) << seen.status().message();
   EXPECT_EQ(view((*seen)->variant().target()), "cpu:future");
 }
