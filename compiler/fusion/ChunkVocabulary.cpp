@@ -262,6 +262,11 @@ struct ChunkVocabularyPass
     if (obstacle.empty()) {
       Chunker chunker(region, rows, counted ? &*counted : nullptr);
       if (chunker.canStart()) {
+        if (counted)
+          remark::passed(loss->getLoc(), countedOptions())
+              << "chunks of rows without one that counts are left out; about " +
+                     std::to_string(expectedRows(rows, share)) + " of " +
+                     std::to_string(rows) + " count at most";
         remark::passed(loss->getLoc(), opts)
             << what + " exist for " + std::to_string(step) + " of " +
                    std::to_string(rows) + " rows at a time" +
@@ -276,12 +281,15 @@ struct ChunkVocabularyPass
     remark::missed(loss->getLoc(), opts) << what + " exist whole: " + obstacle;
   }
 
+  static remark::RemarkOpts countedOptions() {
+    return remark::RemarkOpts::name("counted-rows").category("fusion");
+  }
+
   /// The rows that count, where a chunk is likely to have none; then sets
   /// `step`.
   std::optional<CountedRows> findCounted(const RowRegion &region,
                                          Operation *loss, int64_t rows,
                                          int64_t &step) {
-    auto opts = remark::RemarkOpts::name("counted-rows").category("fusion");
     int64_t expected = expectedRows(rows, share);
     int64_t counted_step =
         forced ? step : chooseCountedRows(rows, step, expected);
@@ -295,14 +303,10 @@ struct ChunkVocabularyPass
     if (obstacle.empty())
       obstacle = counted.obstacle();
     if (!obstacle.empty()) {
-      remark::missed(loss->getLoc(), opts)
+      remark::missed(loss->getLoc(), countedOptions())
           << "all rows are computed: " + obstacle;
       return std::nullopt;
     }
-    remark::passed(loss->getLoc(), opts)
-        << "chunks of rows without one that counts are left out; about " +
-               std::to_string(expected) + " of " + std::to_string(rows) +
-               " count at most";
     step = counted_step;
     return counted;
   }
