@@ -1,0 +1,88 @@
+//===- UpdateExpander.h - the update rule as tensor code --------*- C++ -*-===//
+//
+// What the files that expand train.update share: the update at hand, the groups
+// of parameters, the scalars of this update, and how variables are created.
+//
+//===----------------------------------------------------------------------===//
+#ifndef TRAINC_COMPILER_OPTIMIZER_UPDATEEXPANDER_H
+#define TRAINC_COMPILER_OPTIMIZER_UPDATEEXPANDER_H
+
+#include "compiler/optimizer/Passes.h"
+#include "mlir/IR/SymbolTable.h"
+
+namespace trainc::optimizer {
+
+/// Parameters that one clone of the element region updates.
+struct Sweep {
+  std::string name; ///< of the parameters' group; others append ".<what>"
+  llvm::SmallVector<train::ParameterOp> parameters;
+  mlir::RankedTensorType type; ///< flat
+  double decay;
+  double rateFactor;
+  mlir::Value gradient;
+};
+
+class UpdateExpander {
+public:
+  UpdateExpander(train::UpdateOp update, mlir::SymbolTable &symbols)
+      : update(update), program(update->getParentOfType<plan::ProgramOp>()),
+        symbols(symbols), builder(update), loc(update.getLoc()),
+        f64(mlir::RankedTensorType::get({}, builder.getF64Type())) {}
+
+  llvm::LogicalResult run();
+
+private:
+  llvm::LogicalResult formSweeps(mlir::ModuleOp module);
+  llvm::LogicalResult readGradients(Sweep &sweep);
+  llvm::LogicalResult measureNorm();
+  llvm::LogicalResult runSchedule();
+  llvm::LogicalResult runStep();
+  llvm::SmallVector<mlir::Value> deriveFor(double rateFactor);
+  llvm::LogicalResult updateParameters(const Sweep &sweep);
+
+  llvm::LogicalResult expectFree(llvm::StringRef name);
+  llvm::FailureOr<mlir::StringAttr>
+  createState(const std::string &name, train::Role role,
+              mlir::RankedTensorType type, double value,
+              train::ParameterOp parameter, const std::string &externalName);
+  llvm::FailureOr<mlir::StringAttr>
+  createGroup(const std::string &name, llvm::ArrayRef<mlir::Attribute> members,
+              mlir::RankedTensorType type);
+  llvm::SmallVector<mlir::Value> cloneScalars(mlir::Region &region,
+                                              mlir::ValueRange arguments);
+
+  mlir::Value constant(mlir::RankedTensorType type, double value) {
+    mlir::Attribute element =
+        builder.getFloatAttr(type.getElementType(), value);
+    return nn::ConstantOp::create(builder, loc, type,
+                                  mlir::SplatElementsAttr::get(type, element));
+  }
+  /// The f64 scalar `value` everywhere in `type`.
+  mlir::Value spread(mlir::Value value, mlir::RankedTensorType type) {
+    if (!type.getElementType().isF64())
+      value = nn::CastOp::create(builder, loc, f64.clone(type.getElementType()),
+                                 value);
+    return nn::BroadcastOp::create(builder, loc, type, value,
+                                   llvm::ArrayRef<int64_t>());
+  }
+
+  train::UpdateOp update;
+  plan::ProgramOp program;
+  mlir::SymbolTable &symbols;
+  mlir::OpBuilder builder;
+  mlir::Location loc;
+  mlir::RankedTensorType f64;
+
+  std::vector<Sweep> sweeps;
+  /// Factor of clipping, f64; null without clipping.
+  mlir::Value coefficient;
+  mlir::Value learningRate;
+  /// Scalar states before this update.
+  llvm::SmallVector<mlir::Value> scalarsBefore;
+  /// What region `step` hands to region `element`, for factor 1.
+  llvm::SmallVector<mlir::Value> derived;
+};
+
+} // namespace trainc::optimizer
+
+#endif // TRAINC_COMPILER_OPTIMIZER_UPDATEEXPANDER_H

@@ -1,0 +1,107 @@
+//===- UpdateScalars.cpp - what is computed once per update ---------------===//
+//
+// In f64: the norm of the gradients, the learning rate of the schedule and the
+// scalars that region `step` derives.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/optimizer/UpdateExpander.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+
+namespace trainc::optimizer {
+
+// ‖g‖ = √(Σ g²) over all gradients, sums in f64; coefficient
+// min(1, c/(‖g‖ + ε)).
+LogicalResult UpdateExpander::measureNorm() {
+  SmallVector<Attribute> all;
+  for (const Sweep &sweep : sweeps)
+    all.push_back(
+        FlatSymbolRefAttr::get(builder.getContext(), sweep.name + ".grad"));
+  Value total =
+      train::SumSquaresOp::create(builder, loc, f64, builder.getArrayAttr(all));
+  Value norm = nn::SqrtOp::create(builder, loc, f64, total);
+  auto metric =
+      createState("metric.grad_norm", train::Role::Metric, f64, 0, {}, "");
+  if (failed(metric))
+    return failure();
+  train::WriteOp::create(builder, loc, norm, *metric);
+
+  double clip = update.getClipNorm().convertToDouble();
+  if (!(clip > 0))
+    return success();
+  Value safe = nn::AddOp::create(
+      builder, loc, f64, norm,
+      constant(f64, update.getClipEpsilon().convertToDouble()));
+  Value ratio = nn::DivOp::create(builder, loc, f64, constant(f64, clip), safe);
+  coefficient =
+      nn::MinimumOp::create(builder, loc, f64, ratio, constant(f64, 1));
+  return success();
+}
+
+/// The region's operations at the insertion point; returns what it yields.
+SmallVector<Value> UpdateExpander::cloneScalars(Region &region,
+                                                ValueRange arguments) {
+  Block &block = region.front();
+  IRMapping mapping;
+  mapping.map(block.getArguments(), arguments);
+  for (Operation &op : block.without_terminator())
+    builder.clone(op, mapping);
+  SmallVector<Value> results;
+  for (Value value : block.getTerminator()->getOperands())
+    results.push_back(mapping.lookupOrDefault(value));
+  return results;
+}
+
+LogicalResult UpdateExpander::runSchedule() {
+  auto updates = createState("optimizer.updates", train::Role::Optimizer, f64,
+                             0, {}, "optimizer.updates");
+  auto metric =
+      createState("metric.learning_rate", train::Role::Metric, f64, 0, {}, "");
+  if (failed(updates) || failed(metric))
+    return failure();
+  Value before = train::ReadOp::create(builder, loc, f64, updates->getValue());
+  Value number = nn::AddOp::create(builder, loc, f64, before, constant(f64, 1));
+  train::WriteOp::create(builder, loc, number, *updates);
+  learningRate = cloneScalars(update.getSchedule(), number).front();
+  train::WriteOp::create(builder, loc, learningRate, *metric);
+  return success();
+}
+
+LogicalResult UpdateExpander::runStep() {
+  SmallVector<StringAttr> states;
+  for (auto [name, value] :
+       llvm::zip(update.getScalars().getAsValueRange<StringAttr>(),
+                 update.getScalarValues().getAsRange<FloatAttr>())) {
+    std::string full = ("optimizer." + name).str();
+    auto state = createState(full, train::Role::Optimizer, f64,
+                             value.getValueAsDouble(), {}, full);
+    if (failed(state))
+      return failure();
+    states.push_back(*state);
+    scalarsBefore.push_back(
+        train::ReadOp::create(builder, loc, f64, state->getValue()));
+  }
+  SmallVector<Value> arguments{learningRate};
+  llvm::append_range(arguments, scalarsBefore);
+  SmallVector<Value> results = cloneScalars(update.getStep(), arguments);
+  for (auto [state, value] : llvm::zip(states, results))
+    train::WriteOp::create(builder, loc, value, state);
+  derived.assign(results.begin() + states.size(), results.end());
+  return success();
+}
+
+/// What region `step` derives for parameters of another learning rate.
+SmallVector<Value> UpdateExpander::deriveFor(double rateFactor) {
+  if (rateFactor == 1)
+    return derived;
+  SmallVector<Value> arguments{nn::MulOp::create(
+      builder, loc, f64, learningRate, constant(f64, rateFactor))};
+  llvm::append_range(arguments, scalarsBefore);
+  SmallVector<Value> results = cloneScalars(update.getStep(), arguments);
+  results.erase(results.begin(), results.begin() + scalarsBefore.size());
+  return results;
+}
+
+} // namespace trainc::optimizer
