@@ -95,6 +95,8 @@ struct ScheduleShape {
   double peak = 0;   ///< learning_rate
   double warmup = 0; ///< updates of linear warm-up
   double total = 0;  ///< updates until the end of the decay; 0 for none
+  /// Where lengths are in tokens: how many are one update's.
+  double tokensPerUpdate = 0;
 };
 
 /// Where a schedule is asked for its learning rate.

@@ -102,6 +102,8 @@ struct BatchShape {
   int64_t sequences = 0;    ///< B, of one micro-batch
   int64_t length = 0;       ///< T
   int64_t microBatches = 0; ///< M, of a step
+  int64_t rampFrom = 0;     ///< micro-batches of the first step; 0: M
+  int64_t rampTokens = 0;   ///< until a step has M
 
   int64_t tokensPerStep() const { return sequences * length * microBatches; }
 };

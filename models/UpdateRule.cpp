@@ -71,6 +71,8 @@ train::UpdateOp buildUpdate(ModelBuilder &model, const Optimizer &optimizer,
       builder, loc, optimizer.name, builder.getStrArrayAttr(states),
       builder.getStrArrayAttr(scalars), builder.getF64ArrayAttr(starts),
       llvm::APFloat(clipping.norm), llvm::APFloat(clipping.epsilon),
+      shape.tokensPerUpdate > 0 ? builder.getF64FloatAttr(shape.tokensPerUpdate)
+                                : FloatAttr(),
       llvm::APFloat(optimizerSettings.number("weight_decay")));
 
   Type f64 = builder.getF64Type(), f32 = builder.getF32Type();

@@ -111,6 +111,10 @@ private:
     batch.seed = number("train.seed", 0);
     batch.ignore_index = number("train.ignore_index", 0);
     batch.vocab_size = number("train.vocab_size", 0);
+    batch.ramp_from = number("train.ramp_from", 0);
+    batch.ramp_tokens = number("train.ramp_tokens", 0);
+    if (batch.ramp_from)
+      plan->feature_bits |= abi::featureRamp;
     return success();
   }
 

@@ -36,6 +36,7 @@ private:
   llvm::LogicalResult readGradients(Sweep &sweep);
   llvm::LogicalResult measureNorm();
   llvm::LogicalResult runSchedule();
+  mlir::Value countInTokens();
   llvm::LogicalResult runStep();
   llvm::SmallVector<mlir::Value> deriveFor(double rateFactor);
   llvm::LogicalResult updateParameters(const Sweep &sweep);

@@ -64,9 +64,26 @@ LogicalResult UpdateExpander::runSchedule() {
   Value before = train::ReadOp::create(builder, loc, f64, updates->getValue());
   Value number = nn::AddOp::create(builder, loc, f64, before, constant(f64, 1));
   train::WriteOp::create(builder, loc, number, *updates);
+  if (update.getTokensPerUpdate())
+    number = countInTokens();
   learningRate = cloneScalars(update.getSchedule(), number).front();
   train::WriteOp::create(builder, loc, learningRate, *metric);
   return success();
+}
+
+/// Tokens consumed over those of a whole step: steps that the batch's ramp
+/// makes smaller count less.
+Value UpdateExpander::countInTokens() {
+  auto i64 = RankedTensorType::get({}, builder.getI64Type());
+  SmallVector<StringRef> names(
+      program.getInputs().getAsValueRange<StringAttr>());
+  names.push_back(train::kControlTokens);
+  program.setInputsAttr(builder.getStrArrayAttr(names));
+  Value consumed = nn::CastOp::create(
+      builder, loc, f64, program.getBody().front().addArgument(i64, loc));
+  return nn::DivOp::create(
+      builder, loc, f64, consumed,
+      constant(f64, update.getTokensPerUpdate()->convertToDouble()));
 }
 
 LogicalResult UpdateExpander::runStep() {

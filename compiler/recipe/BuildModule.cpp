@@ -28,6 +28,10 @@ static void setAttributes(ModuleOp module, const Recipe &recipe) {
   setInteger("train.sequences", recipe.batch.sequences);
   setInteger("train.length", recipe.batch.length);
   setInteger("train.micro_batches", recipe.batch.microBatches);
+  if (recipe.batch.rampFrom) {
+    setInteger("train.ramp_from", recipe.batch.rampFrom);
+    setInteger("train.ramp_tokens", recipe.batch.rampTokens);
+  }
   setInteger("train.seed", recipe.run.integer("seed"));
   setInteger("train.total_steps", recipe.totalSteps);
   setInteger("train.ignore_index", recipe.objective->ignoreIndex);

@@ -10,6 +10,7 @@
 #include "compiler/recipe/Keys.h"
 #include "compiler/recipe/OwnModel.h"
 #include "compiler/recipe/Sections.h"
+#include "runtime/core/StepShapes.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
 
@@ -122,7 +123,29 @@ void Checker::readBatch() {
   requireKey(file_, batch, "batch", "sequences", errors_);
   requireKey(file_, batch, "batch", "length", errors_);
   recipe_.batch = {batch.integer("sequences"), batch.integer("length"),
-                   batch.integer("micro_batches")};
+                   batch.integer("micro_batches"), batch.integer("ramp_from"),
+                   batch.integer("ramp_tokens")};
+  if (batch.has("ramp_from") != batch.has("ramp_tokens"))
+    error("batch", batch.has("ramp_from") ? "ramp_from" : "ramp_tokens")
+        << "expected batch.ramp_from and batch.ramp_tokens, but got one alone";
+  if (recipe_.batch.rampFrom > recipe_.batch.microBatches ||
+      (recipe_.batch.rampFrom &&
+       recipe_.batch.microBatches > StepShapes::kMaxRamp))
+    error("batch", "ramp_from")
+        << "expected a ramp from at most batch.micro_batches, which are at "
+           "most "
+        << StepShapes::kMaxRamp << " then, but got " << recipe_.batch.rampFrom
+        << " of " << recipe_.batch.microBatches;
+}
+
+/// Updates until a schedule of `tokens` ends.
+static int64_t stepsOf(const BatchShape &batch, int64_t tokens) {
+  StepSizes sizes{static_cast<uint32_t>(batch.sequences),
+                  static_cast<uint32_t>(batch.length),
+                  static_cast<uint32_t>(batch.microBatches),
+                  static_cast<uint32_t>(batch.rampFrom),
+                  static_cast<uint64_t>(batch.rampTokens)};
+  return static_cast<int64_t>(StepShapes(sizes).stepThatReaches(tokens));
 }
 
 void Checker::readSchedule() {
@@ -145,7 +168,19 @@ void Checker::readSchedule() {
   recipe_.shape = {.peak = recipe_.optimizerSettings.number("learning_rate"),
                    .warmup = length("warmup"),
                    .total = length("total")};
-  recipe_.totalSteps = static_cast<int64_t>(std::ceil(recipe_.shape.total));
+  bool inSteps = schedule.has("warmup_steps") || schedule.has("total_steps");
+  bool inTokens = schedule.has("warmup_tokens") || schedule.has("total_tokens");
+  if (inTokens && !inSteps)
+    recipe_.shape.tokensPerUpdate = tokensPerStep;
+  if (inTokens && inSteps && recipe_.batch.rampFrom)
+    error("schedule",
+          schedule.has("warmup_tokens") ? "warmup_tokens" : "total_tokens")
+        << "expected a schedule all in tokens or all in steps where "
+           "batch.ramp_from lets steps grow, but got both";
+  recipe_.totalSteps =
+      schedule.has("total_tokens")
+          ? stepsOf(recipe_.batch, schedule.integer("total_tokens"))
+          : schedule.integer("total_steps");
   bool hasTotal = recipe_.shape.total > 0;
   if (recipe_.schedule->decays && !hasTotal)
     error("schedule", "name")

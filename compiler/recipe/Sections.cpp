@@ -2,6 +2,8 @@
 
 #include "compiler/recipe/Sections.h"
 
+#include "runtime/core/StepShapes.h"
+
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -48,7 +50,13 @@ std::vector<Key> commonKeys(llvm::StringRef section) {
             sizeKey("length", std::nullopt, kMaximumLength,
                     "T, tokens of a sequence"),
             sizeKey("micro_batches", 1, kMaximumSequences,
-                    "M, micro-batches of a step")};
+                    "M, micro-batches of a step"),
+            sizeKey("ramp_from", std::nullopt, StepShapes::kMaxRamp,
+                    "micro-batches of the first step; their number grows "
+                    "linearly with the tokens consumed"),
+            integerKey("ramp_tokens", std::nullopt,
+                       {.minimum = 1, .maximum = 0x1p60},
+                       "consumed until a step has M micro-batches")};
   if (section == "optimizer")
     return {numberKey("learning_rate", std::nullopt, atLeast(0),
                       "peak of the schedule"),

@@ -44,6 +44,8 @@ constexpr IntegerRule kIntegers[] = {
     {"train.micro_batches", 1, kMaxBatch},
     {"train.seed", 0, INT64_MAX},
     {"train.total_steps", 0, int64_t(1) << 62},
+    {"train.ramp_from", 0, kMaxBatch},
+    {"train.ramp_tokens", 0, int64_t(1) << 60},
     {"train.ignore_index", INT32_MIN, INT32_MAX},
     {"train.vocab_size", 0, INT32_MAX},
     {"train.memory_budget_bytes", 1, INT64_MAX}};

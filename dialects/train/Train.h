@@ -23,6 +23,7 @@ namespace trainc::train {
 /// Names of control inputs, written by the step loop.
 inline constexpr llvm::StringLiteral kControlRandom = "control.random";
 inline constexpr llvm::StringLiteral kControlMicroBatch = "control.micro_batch";
+inline constexpr llvm::StringLiteral kControlTokens = "control.tokens";
 inline constexpr llvm::StringLiteral kControlPosition = "control.position";
 
 /// The train.parameter, train.state or train.group of that name around `from`;

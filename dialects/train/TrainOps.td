@@ -218,6 +218,7 @@ def Train_UpdateOp : Train_Op<"update", [IsolatedFromAbove]> {
     Three regions, each one block that ends with `train.yield`:
 
     * `schedule`: (number of this update from 1: f64 scalar) → learning rate (f64 scalar).
+      With `tokens_per_update` it is the tokens consumed, this step's included, over those.
     * `step`: once per update, in f64 scalars: (learning rate, scalar states…) →
       (new scalar states…, derived scalars…).
     * `element`: for every parameter element, as scalars of the parameter's type:
@@ -249,7 +250,7 @@ def Train_UpdateOp : Train_Op<"update", [IsolatedFromAbove]> {
   }];
   let arguments = (ins StrAttr:$name, StrArrayAttr:$states, StrArrayAttr:$scalars,
     F64ArrayAttr:$scalar_values, DefaultValuedAttr<F64Attr, "0.0">:$clip_norm,
-    DefaultValuedAttr<F64Attr, "1.0e-6">:$clip_epsilon,
+    DefaultValuedAttr<F64Attr, "1.0e-6">:$clip_epsilon, OptionalAttr<F64Attr>:$tokens_per_update,
     DefaultValuedAttr<F64Attr, "0.0">:$weight_decay);
   let regions = (region SizedRegion<1>:$schedule, SizedRegion<1>:$step, SizedRegion<1>:$element);
   let assemblyFormat = [{

@@ -4,6 +4,7 @@
 // share.
 //
 //===----------------------------------------------------------------------===//
+#include "runtime/abi/PlanVerifier.h"
 #include "runtime/abi/VerifierDetail.h"
 
 #include <cmath>
@@ -98,7 +99,8 @@ Status verifyControl(const Variable &variable, std::string_view name,
   constexpr Known known[] = {
       {"control.random", ElementType::I64, 24, "i64[3]"},
       {"control.micro_batch", ElementType::I64, 8, "i64"},
-      {"control.position", ElementType::I32, 4, "i32[1]"}};
+      {"control.position", ElementType::I32, 4, "i32[1]"},
+      {"control.tokens", ElementType::I64, 8, "i64"}};
   for (const Known &entry : known)
     if (entry.name == name) {
       if (variable.element_type() != entry.type ||
@@ -107,7 +109,8 @@ Status verifyControl(const Variable &variable, std::string_view name,
       return {};
     }
   return broken(where, "expected a known control input (control.random, "
-                       "control.micro_batch, control.position), but got this");
+                       "control.micro_batch, control.position, "
+                       "control.tokens), but got this");
 }
 
 Status verifyInputs(const Plan &plan) {
@@ -204,5 +207,20 @@ Status detail::verifyTables(const Plan &plan) {
           "expected sequences, length and micro_batches from 1 to {}, "
           "but got {}",
           maximum, extent);
+  if (batch.ramp_from() == 0 && batch.ramp_tokens() == 0)
+    return {};
+  if ((plan.feature_bits() & featureRamp) == 0)
+    return broken("batch",
+                  "expected feature bit {} of a plan with a ramp, but got {}",
+                  featureRamp, plan.feature_bits());
+  constexpr uint64_t maximum_tokens = uint64_t{1} << 60;
+  if (batch.ramp_from() == 0 || batch.ramp_from() > batch.micro_batches() ||
+      batch.micro_batches() > maximumRamp || batch.ramp_tokens() == 0 ||
+      batch.ramp_tokens() > maximum_tokens)
+    return broken("batch",
+                  "expected a ramp from 1 to at most {} micro-batches over 1 "
+                  "to {} tokens, but got {} to {} over {}",
+                  maximumRamp, maximum_tokens, batch.ramp_from(),
+                  batch.micro_batches(), batch.ramp_tokens());
   return {};
 }

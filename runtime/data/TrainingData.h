@@ -10,6 +10,7 @@
 #ifndef TRAINC_RUNTIME_DATA_TRAININGDATA_H
 #define TRAINC_RUNTIME_DATA_TRAININGDATA_H
 
+#include "runtime/core/StepShapes.h"
 #include "runtime/data/Permutation.h"
 #include "runtime/step/Inputs.h"
 
@@ -24,14 +25,14 @@ enum class DataOrder {
 };
 
 struct DataOptions {
-  uint32_t sequences = 1;     ///< rows of one micro-batch (B)
-  uint32_t length = 1;        ///< tokens of one row (T)
-  uint32_t micro_batches = 1; ///< of one step (M)
+  uint32_t sequences = 1; ///< rows of one micro-batch (B)
+  uint32_t length = 1;    ///< tokens of one row (T)
+  StepShapes shapes;      ///< micro-batches of each step
   DataOrder order = DataOrder::Shuffled;
   uint64_t seed = 0;          ///< of the permutations
   int64_t ignore_index = 0;   ///< target of a row that does not count
-  uint64_t first_step = 1;    ///< step that starts at row `first_example`;
-  uint64_t first_example = 0; ///< a resumed run continues where it stopped,
+  uint64_t first_example = 0; ///< row of the first step of `shapes`: a
+                              ///< resumed run continues where it stopped,
                               ///< however its batches are cut now
 };
 
@@ -47,9 +48,8 @@ public:
   }
   /// Rows consumed before `step` begins: the data position.
   uint64_t examplesBefore(uint64_t step) const {
-    return options_.first_example + (step - options_.first_step) *
-                                        options_.micro_batches *
-                                        options_.sequences;
+    return options_.first_example +
+           options_.shapes.microBatchesBefore(step) * options_.sequences;
   }
 
 protected:

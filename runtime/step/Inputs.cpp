@@ -110,7 +110,8 @@ static void store(std::span<std::byte> bytes, const std::array<T, N> &values) {
 ControlInputs::ControlInputs(Session &session)
     : random_(controlBytes(session, "control.random")),
       micro_batch_(controlBytes(session, "control.micro_batch")),
-      position_(controlBytes(session, "control.position")) {}
+      position_(controlBytes(session, "control.position")),
+      tokens_(controlBytes(session, "control.tokens")) {}
 
 void ControlInputs::setRandom(uint64_t seed, uint64_t step,
                               uint64_t first_row) {
@@ -123,4 +124,8 @@ void ControlInputs::setMicroBatch(uint32_t micro_batch) {
 
 void ControlInputs::setPosition(int32_t position) {
   store<int32_t, 1>(position_, {position});
+}
+
+void ControlInputs::setTokens(uint64_t tokens) {
+  store<uint64_t, 1>(tokens_, {tokens});
 }

@@ -77,9 +77,11 @@ public:
   void setMicroBatch(uint32_t micro_batch);
   /// control.position: next position to generate; i32[1].
   void setPosition(int32_t position);
+  /// control.tokens: consumed when this step is done; i64.
+  void setTokens(uint64_t tokens);
 
 private:
-  std::span<std::byte> random_, micro_batch_, position_;
+  std::span<std::byte> random_, micro_batch_, position_, tokens_;
 };
 
 } // namespace trainc

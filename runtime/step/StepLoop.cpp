@@ -10,13 +10,23 @@ static double ratio(double sum, double count) {
 }
 
 Result<std::unique_ptr<StepLoop>>
-StepLoop::create(Session &session, std::optional<uint64_t> seed) {
+StepLoop::create(Session &session, std::optional<uint64_t> seed,
+                 std::optional<StepShapes> shapes) {
+  if (!shapes)
+    shapes.emplace(stepSizes(session.plan()));
   return std::unique_ptr<StepLoop>(new StepLoop(
-      session, seed.value_or(session.plan().table().batch()->seed())));
+      session, seed.value_or(session.plan().table().batch()->seed()),
+      std::move(*shapes)));
 }
 
-StepLoop::StepLoop(Session &session, uint64_t seed)
-    : session_(session), seed_(seed),
+StepSizes trainc::stepSizes(const Plan &plan) {
+  const abi::Batch &batch = *plan.table().batch();
+  return {batch.sequences(), batch.length(), batch.micro_batches(),
+          batch.ramp_from(), batch.ramp_tokens()};
+}
+
+StepLoop::StepLoop(Session &session, uint64_t seed, StepShapes shapes)
+    : session_(session), seed_(seed), shapes_(std::move(shapes)),
       micro_batches_(session.plan().table().batch()->micro_batches()),
       sequences_(session.plan().table().batch()->sequences()),
       control_(session), training_inputs_(session, {"count", "accumulate"}),
@@ -65,19 +75,20 @@ Status StepLoop::prepare(const InputSet &inputs, DataSource &source,
 
 Status StepLoop::countAndAccumulate(uint64_t step, DataSource &source) {
   TRAINC_RETURN_IF_ERROR(require(accumulate_, "accumulate"));
+  const uint32_t micro_batches = shapes_.microBatches(step);
   // A single micro-batch is still in place from counting.
-  const bool read_twice = count_ && micro_batches_ != 1;
+  const bool read_twice = count_ && micro_batches != 1;
   if (count_)
-    for (uint32_t j = 0; j != micro_batches_; ++j) {
+    for (uint32_t j = 0; j != micro_batches; ++j) {
       TRAINC_RETURN_IF_ERROR(prepare(training_inputs_, source, step, j));
       if (read_twice)
-        source.announce(step, j + 1 == micro_batches_ ? 0 : j + 1);
+        source.announce(step, j + 1 == micro_batches ? 0 : j + 1);
       TRAINC_RETURN_IF_ERROR(session_.device().run(*count_));
     }
-  for (uint32_t j = 0; j != micro_batches_; ++j) {
+  for (uint32_t j = 0; j != micro_batches; ++j) {
     if (!count_ || read_twice)
       TRAINC_RETURN_IF_ERROR(prepare(training_inputs_, source, step, j));
-    if (j + 1 == micro_batches_)
+    if (j + 1 == micro_batches)
       source.announce(step + 1, 0);
     else
       source.announce(step, j + 1);
@@ -109,6 +120,7 @@ Status StepLoop::runTimed(uint64_t step, DataSource &source, bool update,
   if (update) {
     control_.setRandom(seed_, step, 0);
     control_.setMicroBatch(0);
+    control_.setTokens(shapes_.tokensBefore(step + 1));
     TRAINC_RETURN_IF_ERROR(session_.device().run(*apply_));
   }
   readResult(result);

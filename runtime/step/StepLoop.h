@@ -11,6 +11,7 @@
 #ifndef TRAINC_RUNTIME_STEP_STEPLOOP_H
 #define TRAINC_RUNTIME_STEP_STEPLOOP_H
 
+#include "runtime/core/StepShapes.h"
 #include "runtime/step/Inputs.h"
 #include "runtime/step/Session.h"
 #include <memory>
@@ -36,12 +37,17 @@ struct EvaluationResult {
   std::vector<double> losses, sums, counts;
 };
 
+/// What a plan says of the sizes of steps.
+StepSizes stepSizes(const Plan &plan);
+
 class StepLoop {
 public:
   /// `session` must outlive the loop. `seed` of the run goes to the programs;
-  /// none: the plan's own.
+  /// none: the plan's own. `shapes` says how large each step is; none: as of a
+  /// run that begins.
   static Result<std::unique_ptr<StepLoop>>
-  create(Session &session, std::optional<uint64_t> seed = {});
+  create(Session &session, std::optional<uint64_t> seed = {},
+         std::optional<StepShapes> shapes = {});
 
   /// Fills parameters and states by the program `initialize`.
   Status initialize();
@@ -67,7 +73,9 @@ public:
   Session &session() { return session_; }
   ControlInputs &control() { return control_; }
   uint64_t seed() const { return seed_; }
-  /// Micro-batches of one step (M) and rows of one micro-batch (B).
+  const StepShapes &shapes() const { return shapes_; }
+  /// Micro-batches of one step (M) after a ramp, and rows of one micro-batch
+  /// (B).
   uint32_t microBatches() const { return micro_batches_; }
   uint32_t sequences() const { return sequences_; }
 
@@ -77,7 +85,7 @@ public:
                                std::string_view name) const;
 
 private:
-  StepLoop(Session &session, uint64_t seed);
+  StepLoop(Session &session, uint64_t seed, StepShapes shapes);
   Status require(std::optional<size_t> program, std::string_view name) const;
   Status prepare(const InputSet &inputs, DataSource &source, uint64_t step,
                  uint32_t micro_batch);
@@ -88,6 +96,7 @@ private:
 
   Session &session_;
   uint64_t seed_;
+  StepShapes shapes_;
   uint32_t micro_batches_;
   uint32_t sequences_;
   ControlInputs control_;

@@ -14,7 +14,8 @@ void fuzz::read(std::span<const uint8_t> input) {
   static MemoryFile memory;
   DataOptions options;
   const uint32_t rows = options.sequences = 1 + take<uint8_t>(input) % 8;
-  options.micro_batches = 1 + take<uint8_t>(input) % 4;
+  const uint32_t micro_batches = 1 + take<uint8_t>(input) % 4;
+  options.shapes = StepShapes({rows, 1, micro_batches});
   options.order = DataOrder(take<uint8_t>(input) % 3);
   options.seed = options.first_example = take<uint64_t>(input);
   memory.write(asSafetensors(input));
@@ -33,7 +34,7 @@ void fuzz::read(std::span<const uint8_t> input) {
                              {"label", abi::ElementType::I32, inputs[1].shape,
                               std::as_writable_bytes(std::span(labels))}};
   for (const uint64_t step : {1, 2, 1000}) {
-    const Status status = (*data)->fill(step, options.micro_batches - 1, slots);
+    const Status status = (*data)->fill(step, micro_batches - 1, slots);
     if (!status.ok())
       return requireClear(status.message());
     for (const int32_t label : labels)

@@ -17,7 +17,9 @@ void fuzz::read(std::span<const uint8_t> input) {
   DataOptions options;
   options.sequences = 1 + take<uint8_t>(input) % 8;
   options.length = 1 + take<uint8_t>(input) % 16;
-  options.micro_batches = 1 + take<uint8_t>(input) % 4;
+  const uint32_t micro_batches = 1 + take<uint8_t>(input) % 4;
+  options.shapes =
+      StepShapes({options.sequences, options.length, micro_batches});
   options.order = DataOrder(take<uint8_t>(input) % 3);
   options.seed = options.first_example = take<uint64_t>(input);
   memory.write(asSafetensors(input));
@@ -38,7 +40,7 @@ void fuzz::read(std::span<const uint8_t> input) {
                          std::as_writable_bytes(std::span(ids))};
     for (uint64_t step : {1, 2, 1000})
       if (const Status status =
-              (*data)->fill(step, options.micro_batches - 1, {&slot, 1});
+              (*data)->fill(step, micro_batches - 1, {&slot, 1});
           !status.ok())
         requireClear(status.message());
   }

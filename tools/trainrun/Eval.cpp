@@ -25,6 +25,7 @@ Status runEval(const EvalOptions &options) {
     return loop.status();
   DataOptions data_options;
   data_options.order = DataOrder::Once;
+  data_options.shapes = wholeSteps((*session)->plan());
   auto data =
       openData((*session)->plan(), {"evaluate"}, options.data, data_options);
   if (!data.ok())

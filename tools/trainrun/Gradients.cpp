@@ -41,6 +41,7 @@ Status runGradients(const GradientsOptions &options) {
   DataOptions data_options;
   data_options.order = *order;
   data_options.seed = (*loop)->seed();
+  data_options.shapes = (*loop)->shapes();
   auto data = openData((*session)->plan(), {"count", "accumulate"},
                        options.data, data_options);
   if (!data.ok())

@@ -29,6 +29,7 @@ Status runPredict(const PredictOptions &options) {
     return loop.status();
   DataOptions data_options;
   data_options.order = DataOrder::Sequential;
+  data_options.shapes = (*loop)->shapes();
   auto data =
       openData((*session)->plan(), {"predict"}, options.data, data_options);
   if (!data.ok())

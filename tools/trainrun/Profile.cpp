@@ -184,6 +184,7 @@ Status runProfile(const ProfileOptions &options) {
     return loop.status();
   DataOptions data_options;
   data_options.seed = (*loop)->seed();
+  data_options.shapes = (*loop)->shapes();
   auto data = openData((*session)->plan(), {"count", "accumulate"},
                        options.data, data_options);
   if (!data.ok())

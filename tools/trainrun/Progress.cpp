@@ -10,12 +10,12 @@ namespace trainc::trainrun {
 
 double Progress::tokensPerSecond() const {
   double seconds = bar_.elapsedSeconds();
-  return seconds > 0 ? static_cast<double>((done_ - first_) * tokens_) / seconds
+  return seconds > 0 ? static_cast<double>(tokens_ - first_tokens_) / seconds
                      : 0;
 }
 
-void Progress::step(uint64_t step, double loss) {
-  done_ = step;
+void Progress::step(uint64_t step, double loss, uint64_t tokens) {
+  tokens_ = tokens;
   bar_.show(step, last_, [&] {
     double per_step =
         bar_.elapsedSeconds() / static_cast<double>(step - first_);

@@ -13,14 +13,14 @@ namespace trainc::trainrun {
 
 class Progress {
 public:
-  /// Steps first + 1 .. last will be reported on `stream`; each consumes
-  /// `tokens` tokens.
+  /// Steps first + 1 .. last will be reported on `stream`; `tokens` were
+  /// consumed before.
   Progress(FILE *stream, uint64_t first, uint64_t last, uint64_t tokens)
-      : bar_(stream), first_(first), last_(last), tokens_(tokens),
-        done_(first) {}
+      : bar_(stream), first_(first), last_(last), first_tokens_(tokens),
+        tokens_(tokens) {}
 
-  /// Step `step` is done with this loss.
-  void step(uint64_t step, double loss);
+  /// Step `step` is done with this loss, and so many tokens are consumed.
+  void step(uint64_t step, double loss, uint64_t tokens);
   /// Prints `line` above the bar.
   void note(std::string_view line) { bar_.note(line); }
   /// Ends the bar's line.
@@ -30,7 +30,7 @@ public:
 
 private:
   ProgressBar bar_;
-  uint64_t first_, last_, tokens_, done_;
+  uint64_t first_, last_, first_tokens_, tokens_;
 };
 
 } // namespace trainc::trainrun

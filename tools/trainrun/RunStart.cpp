@@ -72,7 +72,9 @@ Status Run::restore() {
         "out",
         options_.run, state_.order, options_.order));
   // A plan compiled with another seed must not change the run's noise.
-  loop = StepLoop::create(*session_, state_.seed);
+  loop = StepLoop::create(
+      *session_, state_.seed,
+      StepShapes(stepSizes(session_->plan()), state_.step + 1, state_.tokens));
   if (!loop.ok())
     return loop.status();
   loop_ = std::move(*loop);
@@ -90,7 +92,7 @@ Status Run::openData() {
   DataOptions options;
   options.order = *order;
   options.seed = state_.seed;
-  options.first_step = state_.step + 1;
+  options.shapes = loop_->shapes();
   options.first_example = state_.examples;
   auto data = trainrun::openData(session_->plan(), {"count", "accumulate"},
                                  options_.data, options);

@@ -4,6 +4,7 @@
 
 #include "runtime/data/CausalData.h"
 #include "runtime/data/ExampleData.h"
+#include "runtime/step/StepLoop.h"
 
 #include <algorithm>
 #include <cmath>
@@ -209,7 +210,6 @@ openData(const Plan &plan, std::initializer_list<std::string_view> programs,
   const abi::Batch &batch = *plan.table().batch();
   options.sequences = batch.sequences();
   options.length = batch.length();
-  options.micro_batches = batch.micro_batches();
   options.ignore_index = batch.ignore_index();
   const std::string_view objective = view(batch.objective());
   if (objective == "causal_lm")
@@ -230,9 +230,10 @@ std::string_view dataUnit(const Plan &plan) {
                                                          : "tokens";
 }
 
-uint64_t tokensPerStep(const Plan &plan) {
-  const abi::Batch &batch = *plan.table().batch();
-  return uint64_t(batch.micro_batches()) * batch.sequences() * batch.length();
+StepShapes wholeSteps(const Plan &plan) {
+  StepSizes sizes = stepSizes(plan);
+  sizes.ramp_from = 0;
+  return StepShapes(sizes);
 }
 
 Result<DataOrder> parseOrder(const std::string &name) {

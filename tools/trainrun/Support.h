@@ -48,8 +48,8 @@ openData(const Plan &plan, std::initializer_list<std::string_view> programs,
 /// What the plan's data is counted in: "tokens" or "examples".
 std::string_view dataUnit(const Plan &plan);
 
-/// Tokens of one step: M * B * T.
-uint64_t tokensPerStep(const Plan &plan);
+/// Steps as they are after the plan's ramp: those of an evaluation.
+StepShapes wholeSteps(const Plan &plan);
 
 /// Parameters of the plan, in elements.
 uint64_t parameterCount(const Plan &plan);

@@ -65,7 +65,7 @@ Status Run::step(Progress &progress, StepResult &result) {
   step_ns_ += result.duration_ns;
   data_ns_ += result.data_ns;
   state_.step = step;
-  state_.tokens += tokensPerStep(plan);
+  state_.tokens = loop_->shapes().tokensBefore(step + 1);
   state_.examples = data_->examplesBefore(step + 1);
   state_.loss = finite(result.loss);
 
@@ -78,7 +78,7 @@ Status Run::step(Progress &progress, StepResult &result) {
   }
   TRAINC_RETURN_IF_ERROR(whileTraining(metrics_.append(
       formatMetrics(plan.table(), step, result, state_.tokens, eval_loss))));
-  progress.step(step, result.loss);
+  progress.step(step, result.loss, state_.tokens);
   if (eval_loss)
     progress.note(fmt::format("step {}  held-out loss {:.4f}{}", step,
                               *eval_loss, best ? "  best so far" : ""));
@@ -114,7 +114,7 @@ Status Run::trainSteps(Progress &progress) {
 Status Run::train() {
   StopSignals signals;
   Progress progress(options_.json ? stderr : stdout, first_step_, last_step_,
-                    tokensPerStep(session_->plan()));
+                    state_.tokens);
   if (saved_step_ && finished()) {
     // Killed after its last checkpoint, a run has none, or one of before.
     if (!hasSummary())

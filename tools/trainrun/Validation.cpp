@@ -27,6 +27,7 @@ Result<Validation> Validation::open(const Plan &plan,
                         "--eval-data, but got none; compile the plan again");
   DataOptions data_options;
   data_options.order = DataOrder::Once;
+  data_options.shapes = wholeSteps(plan);
   auto data = openData(plan, {"evaluate"}, options.data, data_options);
   if (!data.ok())
     return data.status();

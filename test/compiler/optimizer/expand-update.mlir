@@ -195,6 +195,38 @@ module @rates {
 
 // -----
 
+// A schedule in tokens sees those consumed over those of a whole step.
+// CHECK-LABEL: module @tokens
+// CHECK: plan.program @apply ["control.tokens"]
+// CHECK: ^bb0(%[[TOKENS:.*]]: tensor<i64>):
+// CHECK-DAG: %[[WHOLE:.*]] = nn.constant dense<6.400000e+01> : tensor<f64>
+// CHECK: train.write %{{.*}}, @optimizer.updates
+// CHECK: %[[CONSUMED:.*]] = nn.cast %[[TOKENS]] : tensor<i64> -> tensor<f64>
+// CHECK: %[[NUMBER:.*]] = nn.div %[[CONSUMED]], %[[WHOLE]]
+// CHECK: %[[LR:.*]] = nn.neg %[[NUMBER]]
+// CHECK: train.write %[[LR]], @metric.learning_rate
+module @tokens {
+  train.parameter @w normal : tensor<3xf32> {external_name = "w"}
+  train.state @grad.w gradient : tensor<3xf32> {parameter = @w}
+  plan.program @apply [] {
+    train.update "rule" states [] scalars [] values [] schedule {
+    ^bb0(%t: tensor<f64>):
+      %lr = nn.neg %t : tensor<f64>
+      train.yield %lr : tensor<f64>
+    } step {
+    ^bb0(%lr: tensor<f64>):
+      train.yield %lr : tensor<f64>
+    } element {
+    ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>, %lr: tensor<f32>):
+      %step = nn.mul %lr, %g : tensor<f32>
+      %new = nn.sub %theta, %step : tensor<f32>
+      train.yield %new : tensor<f32>
+    } {tokens_per_update = 64.0 : f64}
+  }
+}
+
+// -----
+
 // No update, no optimizer: nothing changes.
 // CHECK-LABEL: module @predict {
 // CHECK-NOT: train.state

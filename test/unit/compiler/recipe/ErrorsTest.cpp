@@ -127,6 +127,12 @@ const Mistake kMistakes[] = {
     {"[batch]", "[precision]\ncompute = \"float31\"\n[batch]",
      "recipe.toml:11: expected precision.compute to be one of float32, "
      "bfloat16, float16, but got \"float31\"; did you mean \"float32\"?"},
+    {"sequences = 2\n", "sequences = 2\nramp_from = 1\n",
+     "recipe.toml:12: expected batch.ramp_from and batch.ramp_tokens, but got "
+     "one alone"},
+    {"sequences = 2\n", "sequences = 2\nramp_from = 3\nramp_tokens = 9\n",
+     "recipe.toml:12: expected a ramp from at most batch.micro_batches, which "
+     "are at most 65536 then, but got 3 of 1"},
     {"num_heads = 2", "num_heads = 2\ntrainable = [\"*.attention.*\"]",
      "recipe.toml:8: expected a pattern that matches a parameter, but got "
      "\"*.attention.*\""},

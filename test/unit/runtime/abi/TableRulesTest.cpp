@@ -115,6 +115,39 @@ static const Rule rules[] = {
      "batch: expected sequences, length and micro_batches"},
     {"NoMicroBatches", [](PlanT &p) { p.batch->micro_batches = 0; },
      "batch: expected sequences, length and micro_batches"},
+    {"RampWithoutFeature",
+     [](PlanT &p) {
+       p.batch->ramp_from = 1;
+       p.batch->ramp_tokens = 100;
+     },
+     "batch: expected feature bit 2 of a plan with a ramp"},
+    {"RampFromTooMany",
+     [](PlanT &p) {
+       p.feature_bits |= featureRamp;
+       p.batch->ramp_from = p.batch->micro_batches + 1;
+       p.batch->ramp_tokens = 100;
+     },
+     "batch: expected a ramp from 1 to at most 65536 micro-batches"},
+    {"RampOverNothing",
+     [](PlanT &p) {
+       p.feature_bits |= featureRamp;
+       p.batch->ramp_from = 1;
+     },
+     "batch: expected a ramp from 1 to at most 65536 micro-batches"},
+    {"RampFromNothing",
+     [](PlanT &p) {
+       p.feature_bits |= featureRamp;
+       p.batch->ramp_tokens = 1;
+     },
+     "batch: expected a ramp from 1 to at most 65536 micro-batches"},
+    {"RampOfTooMany",
+     [](PlanT &p) {
+       p.feature_bits |= featureRamp;
+       p.batch->micro_batches = 1u << 17;
+       p.batch->ramp_from = 1;
+       p.batch->ramp_tokens = 1;
+     },
+     "batch: expected a ramp from 1 to at most 65536 micro-batches"},
     {"EndlessRows", [](PlanT &p) { p.batch->length = 1u << 30; },
      "batch: expected sequences, length and micro_batches"},
 };

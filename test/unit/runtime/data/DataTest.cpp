@@ -163,7 +163,7 @@ protected:
     path_ = {writeTokens(folder_ / "t", TensorType::U16, tokens_)};
     options_.sequences = kRows;
     options_.length = kLength;
-    options_.micro_batches = kMicroBatches;
+    options_.shapes = StepShapes({kRows, kLength, kMicroBatches});
     options_.seed = 17;
     options_.ignore_index = -100;
   }
@@ -233,11 +233,10 @@ TEST_F(CausalDataTest, ResumesAndRecutsAtTheSameRow) {
   for (uint64_t i = 0; i < 60; ++i)
     starts.push_back(whole->windowStart(i));
   // After 4 steps of 6 rows, continue with micro-batches cut otherwise.
-  options_.first_step = 5;
   options_.first_example = whole->examplesBefore(5);
   EXPECT_EQ(options_.first_example, 24u);
   options_.sequences = 2;
-  options_.micro_batches = 3;
+  options_.shapes = StepShapes({2, kLength, 3}, 5, 24 * kLength);
   auto resumed = open();
   EXPECT_EQ(resumed->examplesBefore(6), whole->examplesBefore(6));
   shape_ = {2, kLength};
@@ -245,6 +244,19 @@ TEST_F(CausalDataTest, ResumesAndRecutsAtTheSameRow) {
   for (uint32_t r = 0; r < 2; ++r)
     for (uint32_t t = 0; t < kLength; ++t)
       EXPECT_EQ(inputs_[r * kLength + t], tokens_[starts[30 + 2 + r] + t]);
+}
+
+TEST_F(CausalDataTest, StepsThatGrow) {
+  // 1, 2, 3, 3, … micro-batches of 12 tokens.
+  options_.order = DataOrder::Sequential;
+  options_.shapes = StepShapes({kRows, kLength, 3, 1, 48});
+  auto data = open();
+  const uint64_t rows[] = {0, 3, 9, 18, 27, 36};
+  for (uint64_t step = 1; step <= 6; ++step)
+    EXPECT_EQ(data->examplesBefore(step), rows[step - 1]) << step;
+  ASSERT_TRUE(fill(*data, 3, 1).ok());
+  for (uint32_t t = 0; t < kLength; ++t)
+    EXPECT_EQ(inputs_[t], tokens_[data->windowStart(12) + t]);
 }
 
 TEST_F(CausalDataTest, OncePadsTheLastBatch) {

@@ -42,7 +42,7 @@ protected:
 
   ExampleDataTest() {
     options_.sequences = kRows;
-    options_.micro_batches = 2;
+    options_.shapes = StepShapes({kRows, 1, 2});
     options_.order = DataOrder::Sequential;
     // Another type than the input's in the second file.
     paths_ = {

@@ -1,4 +1,5 @@
 #include "runtime/step/StepLoop.h"
+#include "runtime/abi/PlanVerifier.h"
 #include "test/unit/runtime/step/Squares.h"
 
 #include <atomic>
@@ -173,6 +174,35 @@ TEST(StepLoop, AnnouncesWhatItAsksForNext) {
       EXPECT_EQ(announced.micro_batch, next.micro_batch);
     }
     EXPECT_LE(result.data_ns, result.duration_ns);
+  }
+}
+
+TEST(StepLoop, StepsGrowWithTheRamp) {
+  // 2 x 4 tokens a micro-batch: 1, 2, 3 micro-batches up to 48 tokens, then 4.
+  auto plan = makePlan(2, 4);
+  plan->feature_bits |= trainc::abi::featureRamp;
+  plan->batch->ramp_from = 1;
+  plan->batch->ramp_tokens = 48;
+  Training run = start(*plan);
+  RandomRows source(2);
+  Reference reference(1);
+  StepResult result;
+  uint64_t step = 1, tokens = 0;
+  for (const uint32_t micro_batches : {1u, 2u, 3u, 4u, 4u}) {
+    source.calls.clear();
+    source.calls.reserve(16);
+    ASSERT_TRUE(run.loop->runStep(step, source, result).ok());
+    // All are read for counting and again, unless it is only one.
+    EXPECT_EQ(source.calls.size(), micro_batches == 1 ? 1 : 2 * micro_batches);
+    EXPECT_EQ(run.loop->shapes().tokensBefore(step), tokens);
+    tokens += uint64_t{micro_batches} * 2 * length;
+    reference.differentiate(step, 2 * micro_batches);
+    EXPECT_TRUE(near(result.loss, 2 * reference.sum / reference.count, 1e-5));
+    reference.apply();
+    for (uint32_t i = 0; i != weights; ++i)
+      EXPECT_TRUE(
+          near(run.floats("table.weight")[i], reference.weight[i], 1e-4));
+    ++step;
   }
 }
 
