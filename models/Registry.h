@@ -102,10 +102,13 @@ struct ScheduleShape {
 /// Where a schedule is asked for its learning rate.
 struct ScheduleMoment {
   Expression update; ///< from 1, held at the total where there is one
+  Expression now;    ///< the same, not held
   ScheduleShape shape;
 
   /// From 0 at the end of warm-up to 1 at the total.
   Expression progress() const;
+  /// A straight line from 0 to the peak at the end of warm-up.
+  Expression warming() const;
 };
 
 /// Learning rate over updates, after the warm-up that all share
@@ -114,7 +117,9 @@ struct Schedule {
   std::string name;      ///< value of schedule.name
   std::vector<Key> keys; ///< of [schedule], besides the common ones
   bool decays = true;    ///< needs a total
-  bool warms = true;     ///< rises to the peak first, as warm-up says
+  /// Whether it rises to the peak first as all do; null for yes. Others see to
+  /// their warm-up themselves.
+  bool (*warms)(const Settings &) = nullptr;
   Expression (*rate)(const Settings &, const ScheduleMoment &) = nullptr;
 };
 

@@ -37,14 +37,19 @@ Expression ScheduleMoment::progress() const {
   return (update - shape.warmup) / std::max(shape.total - shape.warmup, 1.0);
 }
 
+Expression ScheduleMoment::warming() const {
+  return now * shape.peak / shape.warmup;
+}
+
 static Expression learningRate(const Schedule &schedule,
                                const Settings &settings,
                                const ScheduleShape &shape, Expression update) {
   Expression held = shape.total > 0 ? minimum(update, shape.total) : update;
-  Expression rate = schedule.rate(settings, {held, shape});
-  if (shape.warmup <= 0 || !schedule.warms)
+  const ScheduleMoment moment{held, update, shape};
+  Expression rate = schedule.rate(settings, moment);
+  if (shape.warmup <= 0 || (schedule.warms && !schedule.warms(settings)))
     return rate;
-  Expression warming = update * shape.peak / shape.warmup;
+  Expression warming = moment.warming();
   return select(update.compare(nn::ComparePredicate::LessEqual,
                                update.constant(shape.warmup)),
                 warming, rate);

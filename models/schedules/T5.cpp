@@ -14,7 +14,7 @@ Schedule describeT5() {
   Schedule schedule;
   schedule.name = "t5";
   schedule.decays = false;
-  schedule.warms = false;
+  schedule.warms = [](const Settings &) { return false; };
   schedule.rate = [](const Settings &, const ScheduleMoment &moment) {
     constexpr double kUpdates = 1e4;
     double constant = moment.shape.warmup > 0 ? moment.shape.warmup : kUpdates;

@@ -43,6 +43,7 @@ std::vector<double> evaluate(Region &region, std::vector<double> arguments) {
         .Case([&](nn::MulOp) { set(in(0) * in(1)); })
         .Case([&](nn::DivOp) { set(in(0) / in(1)); })
         .Case([&](nn::MinimumOp) { set(std::min(in(0), in(1))); })
+        .Case([&](nn::MaximumOp) { set(std::max(in(0), in(1))); })
         .Case([&](nn::SqrtOp) { set(std::sqrt(in(0))); })
         .Case([&](nn::CosOp) { set(std::cos(in(0))); })
         .Case([&](nn::CompareOp compare) {
@@ -72,7 +73,8 @@ struct Rule {
 
   Rule(llvm::StringRef optimizerName,
        std::vector<std::pair<std::string, SettingValue>> changes,
-       llvm::StringRef scheduleName, double finalRatio, ScheduleShape shape) {
+       llvm::StringRef scheduleName, double finalRatio, ScheduleShape shape,
+       std::string decay = "") {
     context
         .loadDialect<nn::NNDialect, train::TrainDialect, plan::PlanDialect>();
     module = ModuleOp::create(UnknownLoc::get(&context));
@@ -83,7 +85,11 @@ struct Rule {
       optimizerSettings.set(key.name, *key.value);
     for (auto &[key, value] : changes)
       optimizerSettings.set(key, value);
+    for (const Key &key : schedule->keys)
+      scheduleSettings.set(key.name, *key.value);
     scheduleSettings.set("final_ratio", finalRatio);
+    if (!decay.empty())
+      scheduleSettings.set("decay", decay);
     ModelBuilder model(*module, "test", "");
     model.beginStep(1, 1);
     update = buildUpdate(model, *optimizer, optimizerSettings, *schedule,
@@ -258,6 +264,72 @@ TEST(Schedules, Linear) {
                      {60, 5.5e-4},
                      {110, 1e-4},
                      {120, 1e-4}});
+}
+
+// The table's last column. "decay" is a key of the schedule only.
+TEST(Schedules, LinearFromTheStartAsBert) {
+  Rule rule("sgd", {}, "linear", 0.0, kTable, "from_start");
+  expectRates(rule, {{5, 5e-4},
+                     {9, 9e-4},
+                     {10, 9.09090909e-4},
+                     {35, 6.81818182e-4},
+                     {60, 4.54545455e-4}});
+  EXPECT_LE(std::abs(rule.rate(110)), 1e-18);
+  EXPECT_LE(std::abs(rule.rate(120)), 1e-18);
+  Rule unwarmed("sgd", {}, "linear", 0.0, {.peak = 1e-3, .total = 110},
+                "from_start");
+  expectRates(unwarmed, {{10, 9.09090909e-4}, {60, 4.54545455e-4}});
+}
+
+// (1 − s/110)·min(1, s/10), by hand.
+TEST(Schedules, LinearTimesWarmupAsElectra) {
+  Rule rule("sgd", {}, "linear", 0.0, kTable, "times_warmup");
+  expectRates(rule, {{5, 4.77272727e-4},
+                     {10, 9.09090909e-4},
+                     {35, 6.81818182e-4},
+                     {60, 4.54545455e-4}});
+  EXPECT_LE(std::abs(rule.rate(110)), 1e-18);
+}
+
+// 6.2: from the end of warm-up, here in tokens; peak 6e-5.
+TEST(Schedules, CosineOfGpt3) {
+  Rule rule("sgd", {}, "cosine", 0.1,
+            {.peak = 6e-5, .warmup = 375e6, .total = 260e9});
+  expectRates(rule, {{187.5e6, 3e-5},
+                     {375e6, 6e-5},
+                     {10e9, 5.98170843e-5},
+                     {65e9, 5.21567472e-5},
+                     {130e9, 3.30612587e-5},
+                     {200e9, 1.28089695e-5},
+                     {260e9, 6e-6},
+                     {300e9, 6e-6}});
+}
+
+// d^-½·min(s^-½, s·w^-1.5) with d = 512 and w = 4000.
+TEST(Schedules, InverseSqrtOfVaswani) {
+  Rule rule("sgd", {}, "inverse_sqrt", 0.0,
+            {.peak = 1 / std::sqrt(512.0 * 4000.0), .warmup = 4000});
+  expectRates(
+      rule,
+      {{1, 1.74692811e-7}, {4000, 6.98771243e-4}, {16000, 3.49385621e-4}});
+}
+
+TEST(Schedules, InverseSqrtOfMegatron) {
+  Rule rule("sgd", {}, "inverse_sqrt", 0.1, kTable);
+  expectRates(
+      rule,
+      {{5, 5e-4}, {35, 5.34522484e-4}, {110, 3.01511345e-4}, {120, 1e-4}});
+  Rule floored("sgd", {}, "inverse_sqrt", 0.4,
+               {.peak = 1e-3, .warmup = 10, .total = 0});
+  expectRates(floored, {{60, 4.08248290e-4}, {110, 4e-4}});
+}
+
+TEST(Schedules, T5) {
+  Rule rule("sgd", {}, "t5", 0.0, {.peak = 1});
+  expectRates(rule, {{1, 0.01},
+                     {10000, 0.01},
+                     {20000, 7.07106781e-3},
+                     {524288, 1.38106793e-3}});
 }
 
 TEST(Schedules, InverseSqrt) {

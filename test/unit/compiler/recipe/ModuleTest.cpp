@@ -321,6 +321,25 @@ TEST(RecipeModule, InitSchemes) {
   }
 }
 
+/// 6.3: GPT-2's residual projections, 0.02/√(2N) of N layers.
+TEST(RecipeModule, ResidualProjectionsStartSmaller) {
+  for (auto [layers, deviation] :
+       {std::pair("12", 0.00408248), {"48", 0.00204124}, {"96", 0.00144338}}) {
+    LoadedRecipe recipe =
+        loadText(kRecipe, {std::string("model.num_layers=") + layers});
+    ASSERT_TRUE(recipe.module);
+    unsigned found = 0;
+    for (auto parameter : recipe.all<train::ParameterOp>()) {
+      llvm::StringRef name = parameter.getExternalName();
+      if (name.ends_with("c_proj.weight")) {
+        ++found;
+        EXPECT_NEAR(parameter.getScale().convertToDouble(), deviation, 1e-8);
+      }
+    }
+    EXPECT_EQ(found, 2u * std::stoi(layers));
+  }
+}
+
 TEST(RecipeModule, CountsFollowNormalize) {
   for (std::string normalize : {"tokens", "sequences", "padded"}) {
     LoadedRecipe recipe =
