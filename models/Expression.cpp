@@ -23,6 +23,9 @@ Value Expression::compare(nn::ComparePredicate predicate,
 
 Expression operator-(Expression operand) { return operand.unary<nn::NegOp>(); }
 Expression sqrt(Expression operand) { return operand.unary<nn::SqrtOp>(); }
+Expression rsqrt(Expression operand) { return operand.unary<nn::RsqrtOp>(); }
+Expression exp(Expression operand) { return operand.unary<nn::ExpOp>(); }
+Expression log(Expression operand) { return operand.unary<nn::LogOp>(); }
 Expression cos(Expression operand) { return operand.unary<nn::CosOp>(); }
 
 Expression sign(Expression operand) {
@@ -38,6 +41,13 @@ Expression select(Value condition, Expression onTrue, Expression onFalse) {
   OpBuilder &builder = *onTrue.builder_;
   return {builder, nn::SelectOp::create(builder, condition.getLoc(), condition,
                                         onTrue.value_, onFalse.value_)};
+}
+
+Expression mean(train::Extent over, Expression operand) {
+  Value value = operand.value_;
+  return {*operand.builder_,
+          train::MeanOp::create(*operand.builder_, value.getLoc(),
+                                value.getType(), over, value)};
 }
 
 } // namespace trainc::models

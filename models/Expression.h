@@ -8,7 +8,7 @@
 #ifndef TRAINC_MODELS_EXPRESSION_H
 #define TRAINC_MODELS_EXPRESSION_H
 
-#include "dialects/nn/Nn.h"
+#include "dialects/train/Train.h"
 #include "mlir/IR/Builders.h"
 
 namespace trainc::models {
@@ -38,15 +38,23 @@ private:
   mlir::OpBuilder *builder_;
   mlir::Value value_;
   friend Expression select(mlir::Value, Expression, Expression);
+  friend Expression mean(train::Extent, Expression);
 };
 
 Expression operator-(Expression operand);
 Expression sqrt(Expression operand);
+Expression rsqrt(Expression operand);
+Expression exp(Expression operand);
+Expression log(Expression operand);
 Expression cos(Expression operand);
 /// 1, 0 or -1; 0 for NaN.
 Expression sign(Expression operand);
 /// condition ? onTrue : onFalse; both are computed.
 Expression select(mlir::Value condition, Expression onTrue, Expression onFalse);
+
+/// Mean of the operand over what `over` names, in a rule of region `matrix`; of
+/// `element` over the tensor only.
+Expression mean(train::Extent over, Expression operand);
 
 #define TRAINC_EXPRESSION_OPERATOR(name, Op)                                   \
   inline Expression name(Expression lhs, Expression rhs) {                     \

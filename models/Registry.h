@@ -77,17 +77,32 @@ struct ElementValues {
   std::vector<Expression> states;
 };
 
+/// Values kept per parameter, in its type.
+struct State {
+  std::string name;
+  train::Extent extent; ///< one for each of these
+  std::string key;      ///< only kept where this number is not 0; or empty
+
+  State(const char *name, train::Extent extent = train::Extent::Element,
+        const char *key = "")
+      : name(name), extent(extent), key(key) {}
+};
+
 /// A weight-update rule.
 struct Optimizer {
   std::string name;                 ///< value of optimizer.name
   std::vector<Key> keys;            ///< of [optimizer], besides the common ones
-  std::vector<std::string> states;  ///< per parameter element
+  std::vector<State> states;        ///< of `element`, one per element
   std::vector<ScalarState> scalars; ///< per update
   /// Once per update, in f64.
   StepValues (*step)(const Settings &, Expression learningRate,
                      llvm::ArrayRef<Expression> scalars) = nullptr;
   /// For every element, in the parameter's type.
   ElementValues (*element)(const Settings &, const Element &) = nullptr;
+  /// The same for matrices, where they take another rule. It may use means.
+  ElementValues (*matrix)(const Settings &, const Element &) = nullptr;
+  std::vector<State> matrixStates; ///< of `matrix`
+  std::string matrixMinimum;       ///< key of its smallest dimension; or empty
 };
 
 /// Lengths of a schedule in updates; real numbers, as recipes may count tokens.

@@ -2,6 +2,7 @@
 
 #include "models/UpdateRule.h"
 
+#include "llvm/ADT/SmallVectorExtras.h"
 #include <algorithm>
 
 using namespace mlir;
@@ -55,6 +56,39 @@ static Expression learningRate(const Schedule &schedule,
                 warming, rate);
 }
 
+/// The states that a recipe with these settings keeps.
+static std::vector<State> kept(const std::vector<State> &all,
+                               const Settings &settings) {
+  std::vector<State> states;
+  for (const State &state : all)
+    if (state.key.empty() || settings.number(state.key) != 0)
+      states.push_back(state);
+  return states;
+}
+
+static llvm::SmallVector<llvm::StringRef>
+namesOf(const std::vector<State> &states) {
+  return llvm::map_to_vector(
+      states, [](const State &state) { return llvm::StringRef(state.name); });
+}
+
+using Rule = ElementValues (*)(const Settings &, const Element &);
+
+static void buildRule(OpBuilder &builder, Region &region, Location loc,
+                      const Settings &settings, Rule rule, size_t states,
+                      size_t derived) {
+  auto arguments = enterRegion(builder, region, loc, 3 + states + derived,
+                               builder.getF32Type());
+  llvm::ArrayRef<Expression> all(arguments);
+  ElementValues results =
+      rule(settings, {.theta = all[0],
+                      .gradient = all[1],
+                      .states = all.slice(2, states),
+                      .decay = all[2 + states],
+                      .derived = all.drop_front(3 + states)});
+  yield(builder, loc, results.theta, results.states);
+}
+
 train::UpdateOp buildUpdate(ModelBuilder &model, const Optimizer &optimizer,
                             const Settings &optimizerSettings,
                             const Schedule &schedule,
@@ -64,8 +98,15 @@ train::UpdateOp buildUpdate(ModelBuilder &model, const Optimizer &optimizer,
   OpBuilder &builder = model.builder();
   OpBuilder::InsertionGuard guard(builder);
   Location loc = model.loc();
-  llvm::SmallVector<llvm::StringRef> states(optimizer.states.begin(),
-                                            optimizer.states.end());
+  std::vector<State> states = kept(optimizer.states, optimizerSettings);
+  std::vector<State> matrixStates =
+      kept(optimizer.matrixStates, optimizerSettings);
+  llvm::SmallVector<int32_t> extents;
+  for (const State &state : matrixStates)
+    extents.push_back(int32_t(state.extent));
+  int64_t minimum = optimizer.matrixMinimum.empty()
+                        ? 0
+                        : optimizerSettings.integer(optimizer.matrixMinimum);
   llvm::SmallVector<llvm::StringRef> scalars;
   llvm::SmallVector<double> starts;
   for (const ScalarState &scalar : optimizer.scalars) {
@@ -73,14 +114,16 @@ train::UpdateOp buildUpdate(ModelBuilder &model, const Optimizer &optimizer,
     starts.push_back(scalar.start);
   }
   auto update = train::UpdateOp::create(
-      builder, loc, optimizer.name, builder.getStrArrayAttr(states),
+      builder, loc, optimizer.name, builder.getStrArrayAttr(namesOf(states)),
       builder.getStrArrayAttr(scalars), builder.getF64ArrayAttr(starts),
       llvm::APFloat(clipping.norm), llvm::APFloat(clipping.epsilon),
       shape.tokensPerUpdate > 0 ? builder.getF64FloatAttr(shape.tokensPerUpdate)
                                 : FloatAttr(),
-      llvm::APFloat(optimizerSettings.number("weight_decay")));
+      llvm::APFloat(optimizerSettings.number("weight_decay")),
+      builder.getStrArrayAttr(namesOf(matrixStates)),
+      builder.getDenseI32ArrayAttr(extents), minimum);
 
-  Type f64 = builder.getF64Type(), f32 = builder.getF32Type();
+  Type f64 = builder.getF64Type();
   auto arguments = enterRegion(builder, update.getSchedule(), loc, 1, f64);
   yield(builder, loc,
         learningRate(schedule, scheduleSettings, shape, arguments[0]), {});
@@ -92,16 +135,13 @@ train::UpdateOp buildUpdate(ModelBuilder &model, const Optimizer &optimizer,
                      llvm::ArrayRef<Expression>(arguments).drop_front());
   yield(builder, loc, values.scalars, values.derived);
 
-  size_t count = 3 + states.size() + values.derived.size();
-  arguments = enterRegion(builder, update.getElement(), loc, count, f32);
-  llvm::ArrayRef<Expression> all(arguments);
-  Element element{.theta = all[0],
-                  .gradient = all[1],
-                  .states = all.slice(2, states.size()),
-                  .decay = all[2 + states.size()],
-                  .derived = all.drop_front(3 + states.size())};
-  ElementValues results = optimizer.element(optimizerSettings, element);
-  yield(builder, loc, results.theta, results.states);
+  size_t derived = values.derived.size();
+  buildRule(builder, update.getElement(), loc, optimizerSettings,
+            optimizer.element, states.size(), derived);
+  if (!optimizer.matrix)
+    return update;
+  buildRule(builder, update.getMatrix(), loc, optimizerSettings,
+            optimizer.matrix, matrixStates.size(), derived);
   return update;
 }
 

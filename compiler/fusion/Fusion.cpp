@@ -49,6 +49,7 @@ void registerFusionInterfaces(mlir::DialectRegistry &registry) {
   lowering::registerRowOrderLowering(registry);
   lowering::registerNoiseLowering(registry);
   lowering::registerScanLowering(registry);
+  lowering::registerSweepLowering(registry);
   lowering::registerRowRules(registry);
 }
 

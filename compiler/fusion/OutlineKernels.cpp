@@ -7,6 +7,7 @@
 #include "compiler/fusion/Tiles.h"
 #include "compiler/support/RowSlice.h"
 #include "dialects/nn/Nn.h"
+#include "dialects/train/Train.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -26,15 +27,29 @@ namespace {
 
 bool isLaunched(Value value);
 
+/// Whether nothing but `op` reads a variable's old value from there on.
+bool isReadLast(Value value, Operation *op) {
+  return value.getDefiningOp<train::ReadOp>() &&
+         llvm::all_of(value.getUses(), [&](OpOperand &use) {
+           Operation *user = use.getOwner();
+           return user == op || (isa<plan::LaunchOp>(user) &&
+                                 user->getBlock() == op->getBlock() &&
+                                 user->isBeforeInBlock(op));
+         });
+}
+
 /// The operand that is only there to be overwritten by `result`, if there is
-/// one.
+/// one: what a launch made, or a variable that the result goes to.
 std::optional<unsigned> overwrittenBy(nn::LowerableOpInterface op,
                                       unsigned result) {
-  std::optional<unsigned> operand = op.getOverwritten(result);
-  if (!operand || !op->getOperand(*operand).hasOneUse() ||
-      !isLaunched(op->getOperand(*operand)))
+  std::optional<unsigned> index = op.getOverwritten(result);
+  if (!index)
     return std::nullopt;
-  return operand;
+  Value operand = op->getOperand(*index);
+  if (llvm::count(op->getOperands(), operand) != 1)
+    return std::nullopt;
+  bool made = operand.hasOneUse() && isLaunched(operand);
+  return made || isReadLast(operand, op) ? index : std::nullopt;
 }
 
 /// A kernel of one operation and its launch.

@@ -1,10 +1,12 @@
-//===- SweepUpdate.cpp - region `element` over a group of parameters ------===//
+//===- SweepUpdate.cpp - a region over a group of parameters --------------===//
 //
-// The element region is cloned once per group, flat over all of its parameters.
-// Later stages see one sweep, however many parameters there are.
+// A region without means is cloned once per group, flat over all of its
+// parameters: later stages see one sweep, however many parameters there are.
+// One with means becomes passes over parameters of one shape.
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/optimizer/ShapedUpdate.h"
 #include "compiler/optimizer/UpdateExpander.h"
 #include "mlir/IR/IRMapping.h"
 
@@ -14,41 +16,64 @@ namespace trainc::optimizer {
 
 LogicalResult UpdateExpander::updateParameters(const Sweep &sweep) {
   RankedTensorType type = sweep.type;
-  Block &block = update.getElement().front();
-  for (BlockArgument argument : block.getArguments())
+  bool matrix = sweep.region == &update.getMatrix();
+  for (BlockArgument argument : sweep.region->getArguments())
     if (cast<RankedTensorType>(argument.getType()).getElementType() !=
         type.getElementType())
       return update.emitOpError()
-             << "expected region 'element' in the type "
-             << type.getElementType() << " of parameter '"
+             << "expected region '" << (matrix ? "matrix" : "element")
+             << "' in the type " << type.getElementType() << " of parameter '"
              << train::ParameterOp(sweep.parameters.front()).getExternalName()
              << "', but got " << argument.getType();
 
-  Value gradient = sweep.gradient;
-  if (coefficient)
-    gradient = nn::MulOp::create(builder, loc, type, gradient,
-                                 spread(coefficient, type));
   SmallVector<StringAttr> variables{builder.getStringAttr(sweep.name)};
-  SmallVector<Value> arguments{
-      train::ReadOp::create(builder, loc, type, sweep.name), gradient};
-  for (StringRef name : update.getStates().getAsValueRange<StringAttr>()) {
-    SmallVector<Attribute> members;
-    for (train::ParameterOp parameter : sweep.parameters) {
-      auto state = createState(
-          (parameter.getSymName() + "." + name).str(), train::Role::Optimizer,
-          parameter.getTensorType(), 0, parameter,
-          (parameter.getExternalName() + "." + name).str());
-      if (failed(state))
-        return failure();
-      members.push_back(FlatSymbolRefAttr::get(*state));
-    }
-    auto group = createGroup((sweep.name + "." + name).str(), members, type);
+  SmallVector<Value> reads{
+      train::ReadOp::create(builder, loc, type, sweep.name), sweep.gradient};
+  SmallVector<train::Extent> extents = update.getArgumentExtents(*sweep.region);
+  ArrayAttr names = matrix ? update.getMatrixStates() : update.getStates();
+  for (auto [i, name] : llvm::enumerate(names.getAsValueRange<StringAttr>())) {
+    auto group = createStates(sweep, name, extents[2 + i]);
     if (failed(group))
       return failure();
     variables.push_back(*group);
-    arguments.push_back(
-        train::ReadOp::create(builder, loc, type, group->getValue()));
+    auto symbol = symbols.lookup<train::GroupOp>(*group);
+    reads.push_back(train::ReadOp::create(builder, loc, symbol.getTensorType(),
+                                          group->getValue()));
   }
+  if (sweep.shape)
+    updateShaped(sweep, variables, reads);
+  else
+    updateFlat(sweep, variables, reads);
+  return success();
+}
+
+void UpdateExpander::updateShaped(const Sweep &sweep,
+                                  ArrayRef<StringAttr> variables,
+                                  ArrayRef<Value> reads) {
+  Type element = sweep.type.getElementType();
+  auto [rows, columns] = *sweep.shape;
+  ShapedParameters parameters{int64_t(sweep.parameters.size()),
+                              rows,
+                              columns,
+                              SmallVector<Value>(reads),
+                              SmallVector<StringAttr>(variables),
+                              coefficient ? convert(coefficient, element)
+                                          : Value()};
+  parameters.arguments.push_back(constant(f64.clone(element), sweep.decay));
+  for (Value scalar : deriveFor(sweep.rateFactor))
+    parameters.arguments.push_back(convert(scalar, element));
+  buildShapedUpdate(builder, update, *sweep.region, parameters);
+}
+
+void UpdateExpander::updateFlat(const Sweep &sweep,
+                                ArrayRef<StringAttr> variables,
+                                ArrayRef<Value> reads) {
+  RankedTensorType type = sweep.type;
+  Block &block = sweep.region->front();
+  SmallVector<Value> arguments(reads);
+  if (coefficient)
+    arguments[1] = nn::MulOp::create(builder, loc, type, arguments[1],
+                                     spread(coefficient, type));
   arguments.push_back(constant(type, sweep.decay));
   for (Value scalar : deriveFor(sweep.rateFactor))
     arguments.push_back(spread(scalar, type));
@@ -72,7 +97,6 @@ LogicalResult UpdateExpander::updateParameters(const Sweep &sweep) {
   for (auto [variable, value] :
        llvm::zip(variables, block.getTerminator()->getOperands()))
     train::WriteOp::create(builder, loc, mapping.lookup(value), variable);
-  return success();
 }
 
 } // namespace trainc::optimizer

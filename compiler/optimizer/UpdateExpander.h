@@ -12,9 +12,12 @@
 
 namespace trainc::optimizer {
 
-/// Parameters that one clone of the element region updates.
+/// Parameters that are updated together.
 struct Sweep {
-  std::string name; ///< of the parameters' group; others append ".<what>"
+  std::string name;     ///< of the parameters' group; others append ".<what>"
+  mlir::Region *region; ///< of the update, that says how
+  /// Shape of each where the region has means; otherwise they may differ.
+  std::optional<std::pair<int64_t, int64_t>> shape;
   llvm::SmallVector<train::ParameterOp> parameters;
   mlir::RankedTensorType type; ///< flat
   double decay;
@@ -33,6 +36,9 @@ public:
 
 private:
   llvm::LogicalResult formSweeps(mlir::ModuleOp module);
+  Sweep describe(train::ParameterOp parameter);
+  llvm::FailureOr<mlir::StringAttr>
+  createStates(const Sweep &sweep, llvm::StringRef name, train::Extent extent);
   llvm::LogicalResult readGradients(Sweep &sweep);
   llvm::LogicalResult measureNorm();
   llvm::LogicalResult runSchedule();
@@ -40,6 +46,12 @@ private:
   llvm::LogicalResult runStep();
   llvm::SmallVector<mlir::Value> deriveFor(double rateFactor);
   llvm::LogicalResult updateParameters(const Sweep &sweep);
+  void updateShaped(const Sweep &sweep,
+                    llvm::ArrayRef<mlir::StringAttr> variables,
+                    llvm::ArrayRef<mlir::Value> reads);
+  void updateFlat(const Sweep &sweep,
+                  llvm::ArrayRef<mlir::StringAttr> variables,
+                  llvm::ArrayRef<mlir::Value> reads);
 
   llvm::LogicalResult expectFree(llvm::StringRef name);
   llvm::FailureOr<mlir::StringAttr>
@@ -58,11 +70,16 @@ private:
     return nn::ConstantOp::create(builder, loc, type,
                                   mlir::SplatElementsAttr::get(type, element));
   }
+  /// The f64 scalar `value` in another element type.
+  mlir::Value convert(mlir::Value value, mlir::Type element) {
+    return element.isF64()
+               ? value
+               : nn::CastOp::create(builder, loc, f64.clone(element), value)
+                     .getResult();
+  }
   /// The f64 scalar `value` everywhere in `type`.
   mlir::Value spread(mlir::Value value, mlir::RankedTensorType type) {
-    if (!type.getElementType().isF64())
-      value = nn::CastOp::create(builder, loc, f64.clone(type.getElementType()),
-                                 value);
+    value = convert(value, type.getElementType());
     return nn::BroadcastOp::create(builder, loc, type, value,
                                    llvm::ArrayRef<int64_t>());
   }

@@ -2,7 +2,8 @@
 //
 // Decides the names of what the optimizer keeps, and which parameters form a
 // group: those that take the same rule (of one element type, weight decay and
-// learning rate); their gradients form one, too.
+// learning rate, and of one shape where the rule has means); their gradients
+// form one, too.
 //
 //===----------------------------------------------------------------------===//
 
@@ -54,35 +55,52 @@ FailureOr<StringAttr> UpdateExpander::createGroup(const std::string &name,
   return group.getSymNameAttr();
 }
 
-LogicalResult UpdateExpander::formSweeps(ModuleOp module) {
+/// The region that a parameter takes, and what else must agree for parameters
+/// to be updated together.
+Sweep UpdateExpander::describe(train::ParameterOp parameter) {
+  RankedTensorType type = parameter.getTensorType();
+  bool matrix = !update.getMatrix().empty() && parameter.getMatrix() &&
+                type.getRank() == 2 &&
+                llvm::all_of(type.getShape(), [&](int64_t size) {
+                  return size >= int64_t(update.getMatrixMinimum());
+                });
+  Region &region = matrix ? update.getMatrix() : update.getElement();
+  Sweep sweep{.name = "sweep." + std::to_string(sweeps.size()),
+              .region = &region,
+              .shape = {},
+              .parameters = {parameter},
+              .type = RankedTensorType::get({}, type.getElementType()),
+              .decay = update.getWeightDecay().convertToDouble(),
+              .rateFactor = parameter.getRateFactor().convertToDouble(),
+              .gradient = {}};
+  Block &block = region.front();
+  if (!block.getOps<train::MeanOp>().empty())
+    sweep.shape = matrix ? std::pair(type.getDimSize(0), type.getDimSize(1))
+                         : std::pair(int64_t(1), type.getNumElements());
+  if (parameter.getWeightDecay())
+    sweep.decay = parameter.getWeightDecay()->convertToDouble();
   // A rule that does not look at its weight decay is the same for all.
-  Block &element = update.getElement().front();
-  unsigned decayIndex = 2 + update.getStates().size();
-  bool usesDecay = !element.getArgument(decayIndex).use_empty();
-  double decay = update.getWeightDecay().convertToDouble();
+  unsigned states =
+      matrix ? update.getMatrixStates().size() : update.getStates().size();
+  if (!parameter.getDecay() || block.getArgument(2 + states).use_empty())
+    sweep.decay = 0;
+  return sweep;
+}
+
+LogicalResult UpdateExpander::formSweeps(ModuleOp module) {
   for (auto parameter : module.getOps<train::ParameterOp>()) {
     if (!parameter.getTrainable())
       continue;
-    double own = parameter.getWeightDecay()
-                     ? parameter.getWeightDecay()->convertToDouble()
-                     : decay;
-    own = usesDecay && parameter.getDecay() ? own : 0;
-    double factor = parameter.getRateFactor().convertToDouble();
-    Type type = parameter.getTensorType().getElementType();
+    Sweep own = describe(parameter);
     auto sweep = llvm::find_if(sweeps, [&](const Sweep &other) {
-      return other.type.getElementType() == type && other.decay == own &&
-             other.rateFactor == factor;
+      return other.region == own.region && other.shape == own.shape &&
+             other.type == own.type && other.decay == own.decay &&
+             other.rateFactor == own.rateFactor;
     });
-    if (sweep == sweeps.end()) {
-      sweeps.push_back({.name = "sweep." + std::to_string(sweeps.size()),
-                        .parameters = {},
-                        .type = RankedTensorType::get({}, type),
-                        .decay = own,
-                        .rateFactor = factor,
-                        .gradient = {}});
-      sweep = std::prev(sweeps.end());
-    }
-    sweep->parameters.push_back(parameter);
+    if (sweep == sweeps.end())
+      sweeps.push_back(own);
+    else
+      sweep->parameters.push_back(parameter);
   }
   for (Sweep &sweep : sweeps) {
     int64_t size = 0;
@@ -97,6 +115,30 @@ LogicalResult UpdateExpander::formSweeps(ModuleOp module) {
       return failure();
   }
   return success();
+}
+
+/// A state `name` of each of the sweep's parameters, as a group.
+FailureOr<StringAttr> UpdateExpander::createStates(const Sweep &sweep,
+                                                   StringRef name,
+                                                   train::Extent extent) {
+  SmallVector<Attribute> members;
+  int64_t size = 0;
+  for (train::ParameterOp parameter : sweep.parameters) {
+    RankedTensorType type = parameter.getTensorType();
+    if (extent == train::Extent::Row)
+      type = type.clone({type.getDimSize(0)});
+    if (extent == train::Extent::Column)
+      type = type.clone({type.getDimSize(1)});
+    auto state = createState((parameter.getSymName() + "." + name).str(),
+                             train::Role::Optimizer, type, 0, parameter,
+                             (parameter.getExternalName() + "." + name).str());
+    if (failed(state))
+      return failure();
+    members.push_back(FlatSymbolRefAttr::get(*state));
+    size += train::GroupOp::getExtent(type);
+  }
+  return createGroup((sweep.name + "." + name).str(), members,
+                     sweep.type.clone({size}));
 }
 
 LogicalResult UpdateExpander::readGradients(Sweep &sweep) {

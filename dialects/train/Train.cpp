@@ -13,6 +13,14 @@ using namespace mlir;
 #include "dialects/train/TrainEnums.cpp.inc"
 #define GET_ATTRDEF_CLASSES
 #include "dialects/train/TrainAttributes.cpp.inc"
+
+namespace trainc::train {
+static ParseResult parseExtentList(OpAsmParser &parser, ArrayAttr &names,
+                                   DenseI32ArrayAttr &extents);
+static void printExtentList(OpAsmPrinter &printer, Operation *op,
+                            ArrayAttr names, DenseI32ArrayAttr extents);
+} // namespace trainc::train
+
 #define GET_OP_CLASSES
 #include "dialects/train/TrainOps.cpp.inc"
 
@@ -27,6 +35,46 @@ void TrainDialect::initialize() {
 #define GET_OP_LIST
 #include "dialects/train/TrainOps.cpp.inc"
       >();
+}
+
+/// `[row "v_row", element "m"]`.
+static ParseResult parseExtentList(OpAsmParser &parser, ArrayAttr &names,
+                                   DenseI32ArrayAttr &extents) {
+  SmallVector<Attribute> words;
+  SmallVector<int32_t> numbers;
+  auto parseState = [&]() -> ParseResult {
+    SMLoc place = parser.getCurrentLocation();
+    StringRef word;
+    StringAttr name;
+    if (parser.parseKeyword(&word))
+      return failure();
+    std::optional<Extent> extent = symbolizeExtent(word);
+    if (!extent)
+      return parser.emitError(place)
+             << "expected row, column or element, but got " << word;
+    if (parser.parseAttribute(name))
+      return failure();
+    words.push_back(name);
+    numbers.push_back(int32_t(*extent));
+    return success();
+  };
+  if (parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Square,
+                                     parseState))
+    return failure();
+  names = parser.getBuilder().getArrayAttr(words);
+  extents = parser.getBuilder().getDenseI32ArrayAttr(numbers);
+  return success();
+}
+
+static void printExtentList(OpAsmPrinter &printer, Operation *, ArrayAttr names,
+                            DenseI32ArrayAttr extents) {
+  printer << '[';
+  llvm::interleaveComma(
+      llvm::zip(names, extents.asArrayRef()), printer, [&](auto state) {
+        auto [name, extent] = state;
+        printer << stringifyExtent(Extent(extent)) << ' ' << name;
+      });
+  printer << ']';
 }
 
 RankedTensorType lookupVariableType(SymbolTableCollection &tables,
@@ -202,69 +250,6 @@ LogicalResult LossOp::verify() {
       return emitOpError()
              << "expected distinct names of loss terms, but got \"" << getName()
              << "\" twice";
-  return success();
-}
-
-/// Arguments and yielded values of one region of train.update.
-static LogicalResult verifyRegion(UpdateOp op, Region &region, StringRef name,
-                                  unsigned minimumArguments, bool exact,
-                                  unsigned minimumResults, bool f64) {
-  Block &block = region.front();
-  auto yield =
-      dyn_cast_if_present<YieldOp>(block.empty() ? nullptr : &block.back());
-  if (!yield)
-    return op.emitOpError()
-           << "expected region '" << name << "' to end with train.yield";
-  unsigned arguments = block.getNumArguments();
-  if (arguments < minimumArguments ||
-      (exact && arguments != minimumArguments)) // update_c1
-    return op.emitOpError()
-           << "expected " << (exact ? "" : "at least ") << minimumArguments
-           << " arguments of region '" << name << "', but got " << arguments;
-  if (yield.getNumOperands() < minimumResults)
-    return op.emitOpError()
-           << "expected region '" << name << "' to yield at least "
-           << minimumResults << " values, but got " << yield.getNumOperands();
-  auto isScalar = [&](Type type) {
-    auto tensor = cast<RankedTensorType>(type);
-    return tensor.getRank() == 0 && (!f64 || tensor.getElementType().isF64());
-  };
-  for (Type type : llvm::concat<const Type>(block.getArgumentTypes(),
-                                            yield.getOperandTypes()))
-    if (!isScalar(type))
-      return op.emitOpError()
-             << "expected scalars" << (f64 ? " of type tensor<f64>" : "")
-             << " in region '" << name << "', but got " << type;
-  return success();
-}
-
-LogicalResult UpdateOp::verify() {
-  unsigned states = getStates().size(), scalars = getScalars().size();
-  if (getScalarValues().size() != scalars) // update_c2
-    return emitOpError() << "expected " << scalars << " scalar values, but got "
-                         << getScalarValues().size();
-  if (failed(
-          verifyRegion(*this, getSchedule(), "schedule", 1, true, 1, true)) ||
-      failed(verifyRegion(*this, getStep(), "step", 1 + scalars, true, scalars,
-                          true)))
-    return failure();
-  unsigned derived = getStep().front().back().getNumOperands() - scalars;
-  if (failed(verifyRegion(*this, getElement(), "element", 3 + states + derived,
-                          true, 1 + states, false)))
-    return failure();
-  // On scalars every pure operation without regions is elementwise.
-  auto isScalar = [](Type type) {
-    auto tensor = dyn_cast<RankedTensorType>(type);
-    return tensor && tensor.getRank() == 0;
-  };
-  for (Operation &op : getElement().front().without_terminator())
-    if (op.getNumRegions() != 0 || !isMemoryEffectFree(&op) ||
-        !llvm::all_of(op.getOperandTypes(), isScalar) ||
-        !llvm::all_of(op.getResultTypes(), isScalar)) // update_c3
-      return op.emitOpError()
-             << "expected elementwise operations on scalars and constants in "
-                "region 'element', but got this one; move anything else into "
-                "region 'step'";
   return success();
 }
 

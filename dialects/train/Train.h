@@ -32,6 +32,13 @@ mlir::RankedTensorType lookupVariableType(mlir::SymbolTableCollection &tables,
                                           mlir::Operation *from,
                                           mlir::FlatSymbolRefAttr symbol);
 
+/// The extent of what is computed from both.
+Extent join(Extent a, Extent b);
+
+/// How much each value of region `element` or `matrix` varies.
+using Extents = llvm::DenseMap<mlir::Value, Extent>;
+Extents inferExtents(UpdateOp op, mlir::Region &region);
+
 } // namespace trainc::train
 
 #endif // TRAINC_DIALECTS_TRAIN_TRAIN_H

@@ -3,6 +3,7 @@
 #define TRAINC_DIALECTS_TRAIN_TRAINOPS_TD
 
 include "dialects/train/TrainDialect.td"
+include "dialects/train/UpdateOps.td"
 
 def Train_InitKind : I32EnumAttr<"InitKind", "how a parameter starts", [
     I32EnumAttrCase<"Constant", 0, "constant">, I32EnumAttrCase<"Normal", 1, "normal">,
@@ -21,7 +22,7 @@ def Train_ParameterOp : Train_Op<"parameter", [Symbol]> {
     `external_name` is its name in safetensors files. `decay` says whether weight
     decay applies, `weight_decay` how much where it is not the rule's,
     `rate_factor` multiplies the learning rate, `trainable` says whether it is
-    updated.
+    updated, `matrix` whether it may take region `matrix` of the rule.
     (C1) the type is a static float tensor. (C2) `scale`, `rate_factor` and
     `weight_decay` ≥ 0.
 
@@ -33,7 +34,7 @@ def Train_ParameterOp : Train_Op<"parameter", [Symbol]> {
     DefaultValuedAttr<F64Attr, "0.0">:$offset, DefaultValuedAttr<F64Attr, "0.0">:$scale,
     DefaultValuedAttr<BoolAttr, "true">:$decay, OptionalAttr<F64Attr>:$weight_decay,
     DefaultValuedAttr<F64Attr, "1.0">:$rate_factor, DefaultValuedAttr<BoolAttr, "true">:$trainable,
-    StrAttr:$external_name);
+    DefaultValuedAttr<BoolAttr, "true">:$matrix, StrAttr:$external_name);
   let assemblyFormat = "$sym_name $init `:` $type attr-dict";
   let hasVerifier = 1;
   let extraClassDeclaration = [{
@@ -210,65 +211,6 @@ def Train_GradientOp : Train_Op<"gradient"> {
     ```
   }];
   let assemblyFormat = "attr-dict";
-}
-
-def Train_UpdateOp : Train_Op<"update", [IsolatedFromAbove]> {
-  let summary = "The update rule of every trainable parameter";
-  let description = [{
-    Three regions, each one block that ends with `train.yield`:
-
-    * `schedule`: (number of this update from 1: f64 scalar) → learning rate (f64 scalar).
-      With `tokens_per_update` it is the tokens consumed, this step's included, over those.
-    * `step`: once per update, in f64 scalars: (learning rate, scalar states…) →
-      (new scalar states…, derived scalars…).
-    * `element`: for every parameter element, as scalars of the parameter's type:
-      (θ, g, states…, decay, derived scalars…) → (new θ, new states…). `decay` is
-      `weight_decay`, or 0 for parameters that are spared. Only elementwise
-      operations and constants.
-
-    `clip_norm` c > 0 scales all gradients by min(1, c/(‖g‖ + `clip_epsilon`)) first
-    (training-semantics.md 4.6). A parameter of another rate takes region `step`
-    with its own learning rate; scalar states follow the schedule's.
-    (C1) block signatures as above. (C2) `scalar_values` has one start per scalar
-    state. (C3) `element` holds only elementwise operations and constants.
-
-    ```mlir
-    train.update "sgd" states [] scalars [] values [] schedule {
-    ^bb0(%t: tensor<f64>):
-      %lr = nn.constant dense<0.1> : tensor<f64>
-      train.yield %lr : tensor<f64>
-    } step {
-    ^bb0(%lr: tensor<f64>):
-      train.yield %lr : tensor<f64>
-    } element {
-    ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>, %lr: tensor<f32>):
-      %d = nn.mul %lr, %g : tensor<f32>
-      %new = nn.sub %theta, %d : tensor<f32>
-      train.yield %new : tensor<f32>
-    } {clip_norm = 1.0 : f64}
-    ```
-  }];
-  let arguments = (ins StrAttr:$name, StrArrayAttr:$states, StrArrayAttr:$scalars,
-    F64ArrayAttr:$scalar_values, DefaultValuedAttr<F64Attr, "0.0">:$clip_norm,
-    DefaultValuedAttr<F64Attr, "1.0e-6">:$clip_epsilon, OptionalAttr<F64Attr>:$tokens_per_update,
-    DefaultValuedAttr<F64Attr, "0.0">:$weight_decay);
-  let regions = (region SizedRegion<1>:$schedule, SizedRegion<1>:$step, SizedRegion<1>:$element);
-  let assemblyFormat = [{
-    $name `states` $states `scalars` $scalars `values` $scalar_values
-    `schedule` $schedule `step` $step `element` $element attr-dict
-  }];
-  let hasVerifier = 1;
-}
-
-def Train_YieldOp : Train_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["UpdateOp"]>]> {
-  let summary = "Results of a region of train.update";
-  let description = [{
-    ```mlir
-    train.yield %a, %b : tensor<f64>, tensor<f64>
-    ```
-  }];
-  let arguments = (ins Variadic<NN_Tensor>:$values);
-  let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
 }
 
 #endif // TRAINC_DIALECTS_TRAIN_TRAINOPS_TD

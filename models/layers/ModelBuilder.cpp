@@ -80,7 +80,8 @@ Value ModelBuilder::namedParameter(llvm::StringRef externalName,
         builder_, loc(), externalName, init.kind, type,
         llvm::APFloat(init.offset), llvm::APFloat(init.scale),
         /*decay=*/shape.size() > 1, /*weight_decay=*/FloatAttr(),
-        /*rate_factor=*/llvm::APFloat(1.0), /*trainable=*/true, externalName));
+        /*rate_factor=*/llvm::APFloat(1.0), /*trainable=*/true,
+        /*matrix=*/true, externalName));
   }
   Value &read = reads_[{builder_.getInsertionBlock(),
                         builder_.getStringAttr(externalName)}];

@@ -17,6 +17,7 @@ void registerLossLowering(mlir::DialectRegistry &registry);
 void registerRowOrderLowering(mlir::DialectRegistry &registry);
 void registerNoiseLowering(mlir::DialectRegistry &registry);
 void registerScanLowering(mlir::DialectRegistry &registry);
+void registerSweepLowering(mlir::DialectRegistry &registry);
 /// RowwiseOpInterface, of operations that are not elementwise.
 void registerRowRules(mlir::DialectRegistry &registry);
 

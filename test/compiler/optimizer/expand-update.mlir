@@ -43,11 +43,11 @@
 // CHECK: %[[NEW_POWER:.*]] = nn.mul %[[POWER]]
 // CHECK: train.write %[[NEW_POWER]], @optimizer.power
 // The element rule over the group of w and v.
+// CHECK: %[[W:.*]] = train.read @sweep.0 :
+// CHECK: %[[M:.*]] = train.read @sweep.0.m :
 // CHECK: %[[C32:.*]] = nn.cast %[[COEFFICIENT]] : tensor<f64> -> tensor<f32>
 // CHECK: %[[CW:.*]] = nn.broadcast %[[C32]] [] : tensor<f32> -> tensor<192xf32>
 // CHECK: %[[CLIPPED:.*]] = nn.mul %[[GW]], %[[CW]]
-// CHECK: %[[W:.*]] = train.read @sweep.0 :
-// CHECK: %[[M:.*]] = train.read @sweep.0.m :
 // CHECK: %[[LR32:.*]] = nn.cast %[[LR]] : tensor<f64> -> tensor<f32>
 // CHECK: %[[LRW:.*]] = nn.broadcast %[[LR32]] [] : tensor<f32> -> tensor<192xf32>
 // CHECK: %[[HALF:.*]] = nn.mul %[[M]], %[[BETA_W]]

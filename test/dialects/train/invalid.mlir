@@ -228,7 +228,7 @@ train.step @step [] {
     train.yield
   } element {
   ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
-    // expected-error @below {{expected elementwise operations on scalars and constants in region 'element'}}
+    // expected-error @below {{expected elementwise operations on scalars, constants and means in region 'element'}}
     %0 = nn.broadcast %theta [] : tensor<f32> -> tensor<2xf32>
     train.yield %theta : tensor<f32>
   }
@@ -245,8 +245,268 @@ train.step @step [] {
     train.yield
   } element {
   ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
-    // expected-error @below {{expected elementwise operations on scalars and constants in region 'element'}}
+    // expected-error @below {{expected elementwise operations on scalars, constants and means in region 'element'}}
     %0 = train.read @p : tensor<f32>
     train.yield %theta : tensor<f32>
   }
 }
+
+// -----
+// update C1
+train.step @step [] {
+  // expected-error @below {{expected 4 arguments of region 'matrix', but got 3}}
+  train.update "r" states [] scalars [] values [] schedule {
+  ^bb0(%t: tensor<f64>):
+    train.yield %t : tensor<f64>
+  } step {
+  ^bb0(%lr: tensor<f64>):
+    train.yield
+  } element {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    train.yield %theta : tensor<f32>
+  } matrix states [row "r"] {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    train.yield %theta : tensor<f32>
+  }
+}
+
+// -----
+// update C1
+train.step @step [] {
+  // expected-error @below {{expected region 'matrix' to yield at least 2 values, but got 1}}
+  train.update "r" states [] scalars [] values [] schedule {
+  ^bb0(%t: tensor<f64>):
+    train.yield %t : tensor<f64>
+  } step {
+  ^bb0(%lr: tensor<f64>):
+    train.yield
+  } element {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    train.yield %theta : tensor<f32>
+  } matrix states [row "r"] {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %r: tensor<f32>, %decay: tensor<f32>):
+    train.yield %theta : tensor<f32>
+  }
+}
+
+// -----
+// update C1
+train.step @step [] {
+  // expected-error @below {{expected states of extent row, column or element in region 'matrix', but got tensor}}
+  train.update "r" states [] scalars [] values [] schedule {
+  ^bb0(%t: tensor<f64>):
+    train.yield %t : tensor<f64>
+  } step {
+  ^bb0(%lr: tensor<f64>):
+    train.yield
+  } element {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    train.yield %theta : tensor<f32>
+  } matrix states [tensor "r"] {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %r: tensor<f32>, %decay: tensor<f32>):
+    train.yield %theta, %r : tensor<f32>, tensor<f32>
+  }
+}
+
+// -----
+// update C4
+train.step @step [] {
+  // expected-error @below {{expected a new value of state "r" that varies by row at most, but got one that varies by element; take a train.mean}}
+  train.update "r" states [] scalars [] values [] schedule {
+  ^bb0(%t: tensor<f64>):
+    train.yield %t : tensor<f64>
+  } step {
+  ^bb0(%lr: tensor<f64>):
+    train.yield
+  } element {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    train.yield %theta : tensor<f32>
+  } matrix states [row "r"] {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %r: tensor<f32>, %decay: tensor<f32>):
+    %d = nn.mul %r, %g : tensor<f32>
+    train.yield %theta, %d : tensor<f32>, tensor<f32>
+  }
+}
+
+// -----
+// update C4
+train.step @step [] {
+  // expected-error @below {{expected a new value of state "r" that varies by row at most, but got one that varies by column; take a train.mean}}
+  train.update "r" states [] scalars [] values [] schedule {
+  ^bb0(%t: tensor<f64>):
+    train.yield %t : tensor<f64>
+  } step {
+  ^bb0(%lr: tensor<f64>):
+    train.yield
+  } element {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    train.yield %theta : tensor<f32>
+  } matrix states [row "r"] {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %r: tensor<f32>, %decay: tensor<f32>):
+    %d = train.mean column %g : tensor<f32>
+    train.yield %theta, %d : tensor<f32>, tensor<f32>
+  }
+}
+
+// -----
+// mean C2
+train.step @step [] {
+  train.update "r" states [] scalars [] values [] schedule {
+  ^bb0(%t: tensor<f64>):
+    train.yield %t : tensor<f64>
+  } step {
+  ^bb0(%lr: tensor<f64>):
+    train.yield
+  } element {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    // expected-error @below {{expected to stand in region 'matrix' of train.update, or in 'element' over the tensor, but got another place}}
+    %m = train.mean row %g : tensor<f32>
+    train.yield %theta : tensor<f32>
+  }
+}
+
+// -----
+// mean C2
+train.step @step [] {
+  train.update "r" states [] scalars [] values [] schedule {
+  ^bb0(%t: tensor<f64>):
+    train.yield %t : tensor<f64>
+  } step {
+  ^bb0(%lr: tensor<f64>):
+    train.yield
+  } element {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    train.yield %theta : tensor<f32>
+  } matrix states [] {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    // expected-error @below {{expected a mean over tensor, row or column, but got one over element}}
+    %m = train.mean element %g : tensor<f32>
+    train.yield %theta : tensor<f32>
+  }
+}
+
+// -----
+// mean C3
+train.step @step [] {
+  train.update "r" states [] scalars [] values [] schedule {
+  ^bb0(%t: tensor<f64>):
+    train.yield %t : tensor<f64>
+  } step {
+  ^bb0(%lr: tensor<f64>):
+    train.yield
+  } element {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    // expected-error @below {{expected a value that varies by row, column or element, but got one that varies by update}}
+    %m = train.mean tensor %decay : tensor<f32>
+    train.yield %theta : tensor<f32>
+  }
+}
+
+// -----
+// mean C3
+train.step @step [] {
+  train.update "r" states [] scalars [] values [] schedule {
+  ^bb0(%t: tensor<f64>):
+    train.yield %t : tensor<f64>
+  } step {
+  ^bb0(%lr: tensor<f64>):
+    train.yield
+  } element {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    train.yield %theta : tensor<f32>
+  } matrix states [row "r"] {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %r: tensor<f32>, %decay: tensor<f32>):
+    // expected-error @below {{expected a value that varies by element, but got one that varies by row}}
+    %m = train.mean row %r : tensor<f32>
+    train.yield %theta, %r : tensor<f32>, tensor<f32>
+  }
+}
+
+// -----
+// sweep C1
+%x = nn.constant dense<0.0> : tensor<128xf32>
+%a = nn.constant dense<0.0> : tensor<2xf32>
+// expected-error @below {{expected at least one matrix, row, column and row at a time}}
+%y:2 = train.sweep 2, 3, 5 by 0 elements(%x : tensor<128xf32>) tensors(%a : tensor<2xf32>) {
+^bb0(%e: tensor<f32>, %f: tensor<f32>):
+  %w = nn.cast %f : tensor<f32> -> tensor<f64>
+  train.yield %e, %w : tensor<f32>, tensor<f64>
+} -> elements(tensor<128xf32>) sums(tensor<2x2xf64>)
+
+// -----
+// sweep C1
+%x = nn.constant dense<0.0> : tensor<30xf32>
+%a = nn.constant dense<0.0> : tensor<2xf32>
+// expected-error @below {{expected elements of 2 matrices with 15 each, but got 'tensor<30xf32>'}}
+%y:2 = train.sweep 2, 3, 5 by 2 elements(%x : tensor<30xf32>) tensors(%a : tensor<2xf32>) {
+^bb0(%e: tensor<f32>, %f: tensor<f32>):
+  %w = nn.cast %f : tensor<f32> -> tensor<f64>
+  train.yield %e, %w : tensor<f32>, tensor<f64>
+} -> elements(tensor<128xf32>) sums(tensor<2x2xf64>)
+
+// -----
+// sweep C1
+%x = nn.constant dense<0.0> : tensor<128xf32>
+%a = nn.constant dense<0.0> : tensor<3xf32>
+// expected-error @below {{expected values of matrices as 'tensor<2xf32>', but got 'tensor<3xf32>'}}
+%y:2 = train.sweep 2, 3, 5 by 2 elements(%x : tensor<128xf32>) tensors(%a : tensor<3xf32>) {
+^bb0(%e: tensor<f32>, %f: tensor<f32>):
+  %w = nn.cast %f : tensor<f32> -> tensor<f64>
+  train.yield %e, %w : tensor<f32>, tensor<f64>
+} -> elements(tensor<128xf32>) sums(tensor<2x2xf64>)
+
+// -----
+// sweep C1
+%x = nn.constant dense<0.0> : tensor<128xf32>
+%a = nn.constant dense<0.0> : tensor<2xf32>
+// expected-error @below {{expected elements of 2 matrices with 15 each, but got 'tensor<2x5x3xf32>'}}
+%y:2 = train.sweep 2, 3, 5 by 2 elements(%x : tensor<128xf32>) tensors(%a : tensor<2xf32>) {
+^bb0(%e: tensor<f32>, %f: tensor<f32>):
+  %w = nn.cast %f : tensor<f32> -> tensor<f64>
+  train.yield %e, %w : tensor<f32>, tensor<f64>
+} -> elements(tensor<2x5x3xf32>) sums(tensor<2x2xf64>)
+
+// -----
+// sweep C1
+%x = nn.constant dense<0.0> : tensor<128xf32>
+%a = nn.constant dense<0.0> : tensor<2xf32>
+// expected-error @below {{expected sums over matrices as 'tensor<2x2xf64>', but got 'tensor<2x1xf64>'}}
+%y:2 = train.sweep 2, 3, 5 by 2 elements(%x : tensor<128xf32>) tensors(%a : tensor<2xf32>) {
+^bb0(%e: tensor<f32>, %f: tensor<f32>):
+  %w = nn.cast %f : tensor<f32> -> tensor<f64>
+  train.yield %e, %w : tensor<f32>, tensor<f64>
+} -> elements(tensor<128xf32>) sums(tensor<2x1xf64>)
+
+// -----
+// sweep C2
+%x = nn.constant dense<0.0> : tensor<128xf32>
+%a = nn.constant dense<0.0> : tensor<2xf32>
+// expected-error @below {{expected 2 arguments of the body, but got 1}}
+%y:2 = train.sweep 2, 3, 5 by 2 elements(%x : tensor<128xf32>) tensors(%a : tensor<2xf32>) {
+^bb0(%e: tensor<f32>):
+  %w = nn.cast %e : tensor<f32> -> tensor<f64>
+  train.yield %e, %w : tensor<f32>, tensor<f64>
+} -> elements(tensor<128xf32>) sums(tensor<2x2xf64>)
+
+// -----
+// sweep C2
+%x = nn.constant dense<0.0> : tensor<128xf32>
+%a = nn.constant dense<0.0> : tensor<2xf32>
+// expected-error @below {{expected 'tensor<f32>' among the arguments of the body, but got 'tensor<f64>'}}
+%y:2 = train.sweep 2, 3, 5 by 2 elements(%x : tensor<128xf32>) tensors(%a : tensor<2xf32>) {
+^bb0(%e: tensor<f32>, %f: tensor<f64>):
+  %w = nn.neg %f : tensor<f64>
+  train.yield %e, %w : tensor<f32>, tensor<f64>
+} -> elements(tensor<128xf32>) sums(tensor<2x2xf64>)
+
+// -----
+// sweep C3
+%x = nn.constant dense<0.0> : tensor<128xf32>
+%a = nn.constant dense<0.0> : tensor<2xf32>
+%y:2 = train.sweep 2, 3, 5 by 2 elements(%x : tensor<128xf32>) tensors(%a : tensor<2xf32>) {
+^bb0(%e: tensor<f32>, %f: tensor<f32>):
+  // expected-error @below {{expected elementwise operations and constants in a sweep, but got this one}}
+  %z = nn.broadcast %f [] : tensor<f32> -> tensor<2xf32>
+  %w = nn.cast %f : tensor<f32> -> tensor<f64>
+  train.yield %e, %w : tensor<f32>, tensor<f64>
+} -> elements(tensor<128xf32>) sums(tensor<2x2xf64>)

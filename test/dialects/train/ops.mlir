@@ -61,3 +61,53 @@ train.step @step ["inputs", "control.random"] {
   // CHECK: } {clip_norm = 1.000000e+00 : f64, weight_decay = 1.000000e-01 : f64}
   } {clip_norm = 1.0 : f64, weight_decay = 0.1 : f64}
 }
+
+// Means, states by row and column, and what it all becomes.
+// CHECK: plan.program @apply
+plan.program @apply [] {
+  // CHECK: train.update "factored" states ["v"]
+  train.update "factored" states ["v"] scalars [] values [] schedule {
+  ^bb0(%t: tensor<f64>):
+    train.yield %t : tensor<f64>
+  } step {
+  ^bb0(%lr: tensor<f64>):
+    train.yield
+  } element {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %v: tensor<f32>, %decay: tensor<f32>):
+    // CHECK: train.mean tensor %{{.*}} : tensor<f32>
+    %m = train.mean tensor %g : tensor<f32>
+    %d = nn.mul %m, %v : tensor<f32>
+    train.yield %theta, %d : tensor<f32>, tensor<f32>
+  // CHECK: } matrix states [row "v_row", column "v_col", element "m"] {
+  } matrix states [row "v_row", column "v_col", element "m"] {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %r: tensor<f32>, %c: tensor<f32>, %m: tensor<f32>, %decay: tensor<f32>):
+    // CHECK: train.mean row %{{.*}} : tensor<f32>
+    %x = train.mean row %g : tensor<f32>
+    // CHECK: train.mean column %{{.*}} : tensor<f32>
+    %y = train.mean column %g : tensor<f32>
+    // CHECK: train.mean tensor %{{.*}} : tensor<f32>
+    %z = train.mean tensor %x : tensor<f32>
+    %u = nn.mul %z, %x : tensor<f32>
+    train.yield %theta, %u, %y, %m : tensor<f32>, tensor<f32>, tensor<f32>, tensor<f32>
+  // CHECK: } {matrix_minimum = 128 : i64}
+  } {matrix_minimum = 128 : i64}
+}
+
+// CHECK-LABEL: plan.program @sweeps
+plan.program @sweeps ["x", "r", "c", "t", "s"] {
+^bb0(%x: tensor<384xf32>, %r: tensor<2x3xf64>, %c: tensor<2x64xf32>, %t: tensor<2xf32>, %s: tensor<f32>):
+  // CHECK: train.sweep 2, 3, 64 by 2 elements(%{{.*}} : tensor<384xf32>) rows(%{{.*}} : tensor<2x3xf64>) columns(%{{.*}} : tensor<2x64xf32>) tensors(%{{.*}} : tensor<2xf32>) shared(%{{.*}} : tensor<f32>) {
+  %y:4 = train.sweep 2, 3, 64 by 2 elements(%x : tensor<384xf32>) rows(%r : tensor<2x3xf64>) columns(%c : tensor<2x64xf32>) tensors(%t : tensor<2xf32>) shared(%s : tensor<f32>) {
+  ^bb0(%a: tensor<f32>, %b: tensor<f64>, %d: tensor<f32>, %e: tensor<f32>, %f: tensor<f32>):
+    %w = nn.cast %d : tensor<f32> -> tensor<f64>
+    train.yield %e, %b, %b, %w : tensor<f32>, tensor<f64>, tensor<f64>, tensor<f64>
+  // CHECK: } -> elements(tensor<384xf32>) row_sums(tensor<2x3xf64>) column_sums(tensor<2x2x64xf64>) sums(tensor<2x2xf64>)
+  } -> elements(tensor<384xf32>) row_sums(tensor<2x3xf64>) column_sums(tensor<2x2x64xf64>) sums(tensor<2x2xf64>)
+  %r2 = nn.constant dense<1.0> : tensor<1x3xf32>
+  // CHECK: train.sweep 1, 1, 3 by 1 elements(
+  %z = train.sweep 1, 1, 3 by 1 elements(%r2 : tensor<1x3xf32>) {
+  ^bb0(%a: tensor<f32>):
+    %w = nn.cast %a : tensor<f32> -> tensor<f64>
+    train.yield %w : tensor<f64>
+  } -> sums(tensor<1x1xf64>)
+}

@@ -1,0 +1,67 @@
+//===- RegionCut.cpp - a rule with means as passes ------------------------===//
+
+#include "compiler/optimizer/RegionCut.h"
+
+using namespace mlir;
+
+namespace trainc::optimizer {
+
+using train::Extent;
+
+RegionCut::RegionCut(train::UpdateOp update, Region &region)
+    : region(region), extents(train::inferExtents(update, region)) {
+  for (Operation &op : block().without_terminator()) {
+    int time = 0;
+    Value result = op.getResult(0);
+    Extent own = extentOf(result);
+    if (auto mean = dyn_cast<train::MeanOp>(op)) {
+      // A mean over the tensor is a number as soon as its terms are summed; one
+      // per row is made of its sum by the next pass over rows.
+      time = sumTimeOf(mean) + (own == Extent::Tensor ? 0 : 1);
+    } else if (own > Extent::Tensor) {
+      time = 1;
+      for (Value operand : op.getOperands())
+        time = std::max(time,
+                        timeOf(operand) + (extentOf(operand) == own ? 0 : 1));
+    } else {
+      for (Value operand : op.getOperands())
+        time = std::max(time, timeOf(operand));
+    }
+    times[result] = time;
+    end = std::max(end, time);
+  }
+  SmallVector<Extent> arguments = update.getArgumentExtents(region);
+  yieldExtents.push_back(Extent::Element);
+  for (unsigned i = 1; i < yielded().size(); ++i)
+    yieldExtents.push_back(arguments[1 + i]); // states stand behind θ and g
+  for (unsigned i = 0; i < yielded().size(); ++i)
+    if (yieldExtents[i] == Extent::Element)
+      elementsEnd = std::max(elementsEnd, ownYieldTime(i));
+  for (auto mean : block().getOps<train::MeanOp>())
+    if (extentOf(mean.getInput()) == Extent::Element)
+      elementsEnd = std::max(elementsEnd, sumTimeOf(mean));
+  for (unsigned i = 0; i < yielded().size(); ++i)
+    end = std::max(end, yieldTime(i));
+}
+
+int RegionCut::ownYieldTime(unsigned i) {
+  Value value = yielded()[i];
+  return std::max(1,
+                  timeOf(value) + (extentOf(value) == yieldExtents[i] ? 0 : 1));
+}
+
+int RegionCut::yieldTime(unsigned i) {
+  return yieldExtents[i] == Extent::Element ? elementsEnd : ownYieldTime(i);
+}
+
+bool RegionCut::computes(Extent space, int time, Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return false;
+  if (op->hasTrait<OpTrait::ConstantLike>())
+    return true;
+  return extentOf(value) == space &&
+         (space == Extent::Element || timeOf(value) == time);
+}
+
+} // namespace trainc::optimizer

@@ -1,0 +1,228 @@
+# RUN: %python %s
+"""AdaFactor: published numbers, every form over many updates, state and threads.
+
+As in test_updates.py the rule is that of a recipe, put beside parameters whose
+gradient is whatever the test says; here they are matrices and vectors of odd
+shapes, some of several workgroups, some of one shape (updated together).
+"""
+
+import os
+import tempfile
+
+import numpy as np
+
+import runtime
+from harness import TARGETS, Failures, main, module_header
+from test_updates import update_text
+
+COMMON = 'name = "adafactor"\nlearning_rate = 0.01\n'
+
+
+def module(update, tensors, spared=()):
+    """Parameters name -> shape in f32, each with its gradient as frozen parameter
+    `given.<name>`; weight decay leaves out those in `spared`."""
+    text, body, total = [module_header(1)], [], None
+    for name, shape in tensors.items():
+        t = "tensor<" + "".join(f"{d}x" for d in shape) + "f32>"
+        every = list(range(len(shape)))
+        decay = "false" if name in spared else "true"
+        text += [f'  train.parameter @{name} constant : {t} {{decay = {decay}, external_name = "{name}"}}',
+                 f'  train.parameter @given.{name} constant : {t} '
+                 f'{{external_name = "given.{name}", trainable = false}}']
+        body += [f"    %{name} = train.read @{name} : {t}",
+                 f"    %g{name} = train.read @given.{name} : {t}",
+                 f"    %p{name} = nn.mul %{name}, %g{name} : {t}",
+                 f"    %s{name} = nn.reduce_sum %p{name} {every} : {t} -> tensor<f64>"]
+        if total:
+            body.append(f"    %t{name} = nn.add {total}, %s{name} : tensor<f64>")
+        total = f"%t{name}" if total else f"%s{name}"
+    body += ["    %one = nn.constant dense<1.0> : tensor<f64>",
+             f'    train.loss "given" {total}, %one : tensor<f64>', "    train.gradient"]
+    text += ["  train.step @step [] {", *body, update, "  }", "}"]
+    return "\n".join(text) + "\n"
+
+
+class Run:
+    def __init__(self, folder, recipe, tensors, target, spared=(), threads=2):
+        path = os.path.join(folder, "update.plan")
+        runtime.compile_plan(module(update_text(folder, recipe), tensors, spared), path, target)
+        self.path, self.session = path, runtime.Session(path, threads)
+        self.session.set("control.random", (1, 0, 0))
+        self.session.run("initialize")
+
+    def step(self, gradients):
+        for name, value in gradients.items():
+            self.session.set("given." + name, value)
+        if "control.micro_batch" in self.session.names():
+            self.session.set("control.micro_batch", 0)
+        self.session.run("count")
+        self.session.run("accumulate")
+        self.session.run("apply")
+
+
+class Reference:
+    """Algorithms 4 to 6 of the paper in float64, with the keys of the recipe."""
+
+    def __init__(self, **keys):
+        self.k = {"epsilon1": 1e-30, "epsilon2": 1e-3, "clip_threshold": 1.0,
+                  "decay_exponent": 0.8, "relative_step": True, "warmup_init": False,
+                  "scale_parameter": True, "unscaled_rate": 1.0, "beta1": 0.0,
+                  "weight_decay": 0.0, "decay_by_rate": True, "min_dim_to_factor": 1,
+                  "learning_rate": 0.01, **keys}
+        self.t, self.states = 0, {}
+
+    def recipe(self, extra=""):
+        words = [f"{key} = {str(value).lower()}" for key, value in self.k.items()]
+        return 'name = "adafactor"\n' + "\n".join(words) + "\n" + extra
+
+    def begin(self):
+        self.t += 1
+
+    def update(self, name, theta, g, decay):
+        k, t, s = self.k, self.t, self.states.setdefault(name, {})
+        rate = k["learning_rate"]
+        if k["relative_step"]:
+            rate = min(1e-6 * t if k["warmup_init"] else rate, t**-0.5)
+        beta = 1 - t ** -k["decay_exponent"]
+        square = g * g + k["epsilon1"]
+        if theta.ndim == 2 and min(theta.shape) >= k["min_dim_to_factor"]:
+            s["v_row"] = beta * s.get("v_row", 0) + (1 - beta) * square.mean(1)
+            s["v_col"] = beta * s.get("v_col", 0) + (1 - beta) * square.mean(0)
+            v = np.outer(s["v_row"], s["v_col"]) / s["v_row"].mean()
+        else:
+            v = s["v"] = beta * s.get("v", 0) + (1 - beta) * square
+        u = g / np.sqrt(v)
+        if k["clip_threshold"]:
+            u = u / max(1, np.sqrt((u * u).mean()) / k["clip_threshold"])
+        if k["scale_parameter"]:
+            rate *= max(k["epsilon2"], np.sqrt((theta * theta).mean()))
+        else:
+            rate *= k["unscaled_rate"]
+        u = rate * u
+        if k["beta1"]:
+            u = s["m"] = k["beta1"] * s.get("m", 0) + (1 - k["beta1"]) * u
+        shrink = (rate if k["decay_by_rate"] else 1.0) * (k["weight_decay"] if decay else 0.0)
+        return theta - shrink * theta - u
+
+
+def test_published(folder, target, failures):
+    # 4.5: the tables and the vector.
+    run = Run(folder, COMMON, {"w": (2, 3), "b": (3,)}, target)
+    run.session.set("w", [[.5, -1, 2], [1.5, .25, -.75]])
+    run.session.set("b", (1.0, -2.0, 0.5))
+    steps = [([[.1, -.2, .3], [.4, .05, -.6]], (0.1, -0.2, 0.3),
+              [[.494669893, -.978679572, 1.99017177], [1.48896387, .247240968, -.739825191]],
+              (.04666667, .17416667), (.085, .02125, .225), (0.986771243, -1.98677124, 0.486771243)),
+             ([[-.2, .1, .05], [.3, -.4, .2]], (-0.05, 0.4, 0.3),
+              [[.508570351, -.986513402, 1.98730438], [1.47894844, .262292591, -.745334487]],
+              (.02991482, .12965461), (.07351302, .05786476, .10797636),
+              (0.995460845, -2.00266327, 0.473659005))]
+    for number, (gw, gb, w, row, column, b) in enumerate(steps, 1):
+        run.step({"w": gw, "b": gb})
+        for name, want in [("w", w), ("w.v_row", row), ("w.v_col", column), ("b", b)]:
+            failures.check(f"[{target}] published {name} {number}", run.session.variable(name), want, 3e-7)
+
+
+FORMS = {
+    "T2T's defaults": {},
+    "T2T without scaling": {"scale_parameter": False, "unscaled_rate": 0.05},
+    "Hugging Face's, momentum and decay": {"beta1": 0.9, "weight_decay": 0.1, "warmup_init": True},
+    "T5's": {"relative_step": False, "learning_rate": 0.02},
+    "optax's": {"relative_step": False, "min_dim_to_factor": 6, "weight_decay": 1e-3,
+                "decay_by_rate": False, "beta1": 0.5},
+    "unclipped": {"clip_threshold": 0, "decay_exponent": 0.5, "epsilon1": 1e-8, "epsilon2": 0.5},
+}
+SHAPES = {"a": (5, 7), "b": (7,), "c": (5, 7), "d": (1, 130), "e": (130, 1), "f": (64, 64),
+          "g": (77,), "h": (7,), "i": (5, 7), "j": ()}
+
+
+def test_forms(folder, target, failures):
+    """100 updates on fixed gradients: the error in norm, of parameters and states."""
+    for form, keys in FORMS.items():
+        reference = Reference(**keys)
+        spared = ("c", "h")
+        run = Run(folder, reference.recipe(), SHAPES, target, spared)
+        rng = np.random.default_rng(len(form))
+        theta = {}
+        for name, shape in SHAPES.items():
+            run.session.set(name, rng.standard_normal(shape))
+            theta[name] = run.session.variable(name).astype(np.float64)
+        gradients = [{name: rng.standard_normal(shape).astype(np.float32) * 10.0**rng.integers(-3, 2)
+                      for name, shape in SHAPES.items()} for _ in range(5)]
+        for number in range(100):
+            given = gradients[number % len(gradients)]
+            run.step(given)
+            reference.begin()
+            for name, g in given.items():
+                g = np.float32(g).astype(np.float64)
+                theta[name] = reference.update(name, theta[name], g, name not in spared)
+        for name in SHAPES:
+            wanted = {name: theta[name]}
+            wanted.update({f"{name}.{key}": value for key, value in reference.states[name].items()})
+            for variable, want in wanted.items():
+                got = run.session.variable(variable).astype(np.float64)
+                error = np.linalg.norm(got - want) / np.linalg.norm(want)
+                if not error <= 2e-6:
+                    failures.append(f"[{target}] {form}: {variable} is off by {error:.3g} after 100 updates")
+        run.session.close()
+
+
+def test_blocks(folder, target, failures):
+    """Matrices of several workgroups, the last one smaller; clipping of all gradients;
+    the same bits for any number of threads, and from a copy of the state."""
+    shapes = {"a": (601, 1025), "b": (601, 1025), "c": (300000,)}
+    reference = Reference()
+    run = Run(folder, reference.recipe("clip_norm = 2.0\n"), shapes, target)
+    others = [runtime.Session(run.path, threads) for threads in (1, 3)]
+    rng = np.random.default_rng(3)
+    start = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    theta = {name: value.astype(np.float64) for name, value in start.items()}
+    for session in (run.session, *others):
+        session.set("control.random", (1, 0, 0))
+        session.run("initialize")
+        for name, value in start.items():
+            session.set(name, value)
+    sessions = [run.session, *others]
+    for number in range(1, 4):
+        g = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+        for session in sessions:
+            run.session = session
+            run.step(g)
+        reference.begin()
+        norm = np.sqrt(sum(np.sum(x.astype(np.float64)**2) for x in g.values()))
+        for name in shapes:
+            theta[name] = reference.update(name, theta[name],
+                                           g[name].astype(np.float64) * min(1, 2 / (norm + 1e-6)), True)
+            failures.check(f"[{target}] blocks {name} {number}", sessions[0].variable(name), theta[name], 1e-6)
+        if number == 2:  # goes on where another stands
+            fresh = runtime.Session(run.path, 2)
+            for name in fresh.names():
+                fresh.variable(name)[...] = sessions[1].variable(name)
+            sessions.append(fresh)
+    for name in sessions[0].names():
+        want = sessions[0].variable(name).tobytes()
+        for session in sessions[1:]:
+            if session.variable(name).tobytes() != want:
+                failures.append(f"[{target}] blocks: bits of {name} depend on threads or on a copy")
+
+
+def test_state(folder, target, failures):
+    # 4.7: a 1024×4096 matrix keeps 20,480 bytes.
+    run = Run(folder, COMMON, {"w": (1024, 4096)}, target)
+    states = [name for name in run.session.names() if name.startswith("w.")]
+    size = sum(run.session.variable(name).nbytes for name in states)
+    if sorted(states) != ["w.v_col", "w.v_row"] or size != 20480:
+        failures.append(f"[{target}] expected 20480 bytes in w.v_row and w.v_col, but got {size} in {states}")
+
+
+def test():
+    failures = Failures()
+    for target in TARGETS:
+        for part in (test_published, test_forms, test_blocks, test_state):
+            with tempfile.TemporaryDirectory() as folder:
+                part(folder, target, failures)
+    return failures
+
+
+if __name__ == "__main__":
+    main(test, both_precisions=False)
