@@ -20,6 +20,7 @@ public:
       : builder_(&builder), value_(value) {}
 
   mlir::Value value() const { return value_; }
+  mlir::OpBuilder &builder() const { return *builder_; }
   /// `constant` in this expression's type.
   Expression constant(double constant) const;
 

@@ -77,6 +77,9 @@ struct ElementValues {
   std::vector<Expression> states;
 };
 
+using ElementRule =
+    std::function<ElementValues(const Settings &, const Element &)>;
+
 /// Values kept per parameter, in its type.
 struct State {
   std::string name;
@@ -95,12 +98,13 @@ struct Optimizer {
   std::vector<State> states;        ///< of `element`, one per element
   std::vector<ScalarState> scalars; ///< per update
   /// Once per update, in f64.
-  StepValues (*step)(const Settings &, Expression learningRate,
-                     llvm::ArrayRef<Expression> scalars) = nullptr;
+  std::function<StepValues(const Settings &, Expression learningRate,
+                           llvm::ArrayRef<Expression> scalars)>
+      step;
   /// For every element, in the parameter's type.
-  ElementValues (*element)(const Settings &, const Element &) = nullptr;
+  ElementRule element;
   /// The same for matrices, where they take another rule. It may use means.
-  ElementValues (*matrix)(const Settings &, const Element &) = nullptr;
+  ElementRule matrix;
   std::vector<State> matrixStates; ///< of `matrix`
   std::string matrixMinimum;       ///< key of its smallest dimension; or empty
 };

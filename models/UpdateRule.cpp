@@ -72,11 +72,9 @@ namesOf(const std::vector<State> &states) {
       states, [](const State &state) { return llvm::StringRef(state.name); });
 }
 
-using Rule = ElementValues (*)(const Settings &, const Element &);
-
 static void buildRule(OpBuilder &builder, Region &region, Location loc,
-                      const Settings &settings, Rule rule, size_t states,
-                      size_t derived) {
+                      const Settings &settings, const ElementRule &rule,
+                      size_t states, size_t derived) {
   auto arguments = enterRegion(builder, region, loc, 3 + states + derived,
                                builder.getF32Type());
   llvm::ArrayRef<Expression> all(arguments);

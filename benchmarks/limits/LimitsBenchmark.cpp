@@ -14,6 +14,7 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <fmt/core.h>
+#include <iostream>
 
 using namespace trainc;
 
@@ -23,6 +24,7 @@ struct Options {
   unsigned threads = 0;
   uint64_t largest_mib = 2000;
   double seconds = 0.2;
+  bool serve = false;
 };
 
 struct Place {
@@ -63,6 +65,24 @@ Result<std::string> measure(unsigned threads, std::span<float> memory,
   return text + '}';
 }
 
+/// In-place scale of all the memory, once for each line of input that asks for
+/// a "time"; others are only answered (suite/workers.py).
+Status serve(const Options &options, std::span<float> memory) {
+  Result<std::unique_ptr<ThreadPool>> pool =
+      ThreadPool::create(options.threads);
+  if (!pool.ok())
+    return pool.status();
+  for (std::string line; std::getline(std::cin, line);) {
+    if (line.find("\"time\"") == std::string::npos)
+      fmt::print("{{\"ready\": true}}\n");
+    else
+      fmt::print("{{\"bytes_per_second\": {:.6g}}}\n",
+                 measureSweep(**pool, Sweep::Scale, memory, options.seconds));
+    std::fflush(stdout);
+  }
+  return {};
+}
+
 Status run(Options options) {
   if (options.threads == 0)
     options.threads = allowedCpuCount();
@@ -73,6 +93,8 @@ Status run(Options options) {
   std::span<float> memory(reinterpret_cast<float *>(arena->data()),
                           bytes / sizeof(float));
   std::fill(memory.begin(), memory.end(), 1.0f);
+  if (options.serve)
+    return serve(options, memory);
   Result<std::string> one = measure(1, memory, options.seconds);
   if (!one.ok())
     return one.status();
@@ -99,6 +121,9 @@ int main(int argc, char **argv) {
       ->capture_default_str();
   app.add_option("--seconds", options.seconds, "for each measurement")
       ->capture_default_str();
+  app.add_flag("--serve", options.serve,
+               "measure memory in place whenever standard input asks for a "
+               "\"time\"");
   CLI11_PARSE(app, argc, argv);
   if (Status status = run(options); !status.ok()) {
     fmt::print(stderr, "error: {}\n", status.message());

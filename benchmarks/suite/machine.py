@@ -26,6 +26,12 @@ class Limits:
         result = json.loads(done.stdout)
         return cls(result["one"], result["all"])
 
+    @staticmethod
+    def server(tools, threads, largest_mib):
+        """Command that measures memory in place whenever it is asked (workers.Worker)."""
+        return [os.path.join(tools, "limits-benchmark"), "--threads", str(threads),
+                "--largest-mib", str(largest_mib), "--seconds", "0.2", "--serve"]
+
     def best_of(self, other):
         def best(a, b):
             if isinstance(a, dict):

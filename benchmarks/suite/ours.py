@@ -6,6 +6,7 @@ thread pool, packing and all, so kernels may be called and cut as they like.
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,10 +20,20 @@ import runtime
 import workers
 
 
+def write_recipe(path, spec):
+    """The recipe with another section [optimizer]."""
+    with open(os.path.join(modules.ROOT, "models", "recipes", spec["recipe"])) as file:
+        text = file.read()
+    section = re.compile(r"^\[optimizer\]\n.*?(?=^\[)", re.MULTILINE | re.DOTALL)
+    with open(path, "w") as file:
+        file.write(section.sub(lambda _: f"[optimizer]\n{spec['optimizer']}\n\n", text))
+
+
 def compile_spec(spec, path):
     """Writes the plan; returns the program to time."""
     if spec["kind"] == "optimizer":
-        recipe = os.path.join(modules.ROOT, "models", "recipes", spec["recipe"])
+        recipe = path + ".toml"
+        write_recipe(recipe, spec)
         sets = [word for item in spec["sets"] for word in ("--set", item)]
         subprocess.run([os.path.join(os.environ["TRAINC_TOOLS_DIR"], "trainc"), "compile", recipe,
                         "-o", path, *sets], check=True, capture_output=True)
@@ -43,7 +54,7 @@ def fill(session, spec):
                 view[1 + rng.permutation(spec["m"] - 1)[spec["counted"] - 1:]] = -100
         elif name == "control.random":
             view[...] = (1, 1, 0)
-        elif view.dtype == np.float32 and view.size and not name.endswith((".m", ".v")):
+        elif view.dtype == np.float32 and view.size and not name.endswith((".m", ".v", ".momentum")):
             # States start at zero, as in training.
             scale = 0.02 if spec["kind"] in ("optimizer", "vocabulary") else 1.0
             rng.standard_normal(out=view.reshape(-1), dtype=np.float32)

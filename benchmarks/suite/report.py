@@ -14,11 +14,13 @@ SCALES = {"ms": 1e3, "s": 1.0}
 
 class Result:
     """One line of the table. Seconds of ours and the peer's samples; `work` is what
-    GFLOP/s and GB/s count per run; `least` the seconds of the limit, or None."""
+    GFLOP/s and GB/s count per run; `least` the seconds of the limit, or None. What is
+    below `bound`, or `least` where none is given, cannot be true."""
 
-    def __init__(self, group, name, unit, ours, peer=(), work=0.0, least=None):
+    def __init__(self, group, name, unit, ours, peer=(), work=0.0, least=None, bound=None):
         self.group, self.name, self.unit = group, name, unit
         self.ours, self.peer, self.work, self.least = list(ours), list(peer), work, least
+        self.bound = least if bound is None else bound
 
     def value(self, seconds):
         if self.unit in SCALES:
@@ -39,10 +41,10 @@ class Result:
 
     def impossible(self):
         """What is faster than the limit: a list of "ours" and "peer"."""
-        if not self.least:
+        if not self.bound:
             return []
         return [who for who, samples in (("ours", self.ours), ("peer", self.peer))
-                if samples and self.least > TOLERANCE * self.median(samples)]
+                if samples and self.bound > TOLERANCE * self.median(samples)]
 
     def cells(self):
         def number(seconds):

@@ -18,6 +18,12 @@ class Row:
     bytes: float
     unit: str = "ms"  # or "GFLOP/s", "GB/s"
 
+    @property
+    def sweeps(self):
+        """Whether it is nothing but a sweep of memory, whose speed varies from minute to
+        minute on a machine that is shared: its limit is measured in turns with it."""
+        return self.unit == "GB/s" and self.bytes > 1e9
+
 
 @dataclass(frozen=True)
 class Shapes:
@@ -102,15 +108,31 @@ def norm(shapes):
                   size * (8 if residual else 5))
 
 
+# Name of a row, states per element, keys of [optimizer]. A new rule is a line here, and
+# one in peers/torch_rules.py where PyTorch can do it.
+UPDATES = (
+    ("SGD", 0, 'name = "sgd"'),
+    ("momentum", 1, 'name = "momentum"'),
+    ("Nesterov", 1, 'name = "momentum"\nnesterov = true'),
+    ("Adam", 2, 'name = "adam"\nbeta2 = 0.95'),
+    ("AdamW", 2, 'name = "adamw"\nbeta2 = 0.95\nweight_decay = 0.1'),
+    ("AdamW + clipping", 2, 'name = "adamw"\nbeta2 = 0.95\nweight_decay = 0.1\nclip_norm = 1.0'),
+    ("BERT's Adam", 2, 'name = "bert_adam"'),
+    ("Lion", 1, 'name = "lion"\nweight_decay = 0.1'),
+)
+
+
 def optimizer(shapes):
-    """The whole update of the recipe: clipping by the global norm, AdamW. Reads
-    w, g, m, v; writes w, m, v. Squares for the norm are summed where gradients are
-    written, in another program: they are part of the step's row. The peer reads
-    its gradients for them."""
-    spec = {"kind": "optimizer", "recipe": shapes.recipe, "sets": list(shapes.recipe_sets)}
+    """The program `apply` of the recipe with each rule. Reads w, g and the states, writes
+    w and the states. Squares for the norm are summed where gradients are written, in
+    another program, which is part of the step's row; but for the tied table, whose
+    gradient is read again here. The peer reads its gradients for them."""
     count = parameter_count(shapes)
-    yield Row("optimizer", f"AdamW + clipping  {count / 1e6:.1f}M parameters", spec, 0,
-              28.0 * count, unit="GB/s")
+    for name, states, keys in UPDATES:
+        spec = {"kind": "optimizer", "recipe": shapes.recipe, "sets": list(shapes.recipe_sets),
+                "name": name, "optimizer": f"learning_rate = 6e-4\n{keys}"}
+        yield Row("optimizer", f"{name}  {count / 1e6:.1f}M parameters", spec, 0,
+                  (12.0 + 8.0 * states) * count, unit="GB/s")
 
 
 def parameter_shapes(shapes):

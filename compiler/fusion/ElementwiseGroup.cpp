@@ -120,7 +120,9 @@ private:
     // Only dimensions of the result are distributed.
     SmallVector<int64_t> tile = space;
     if (!reduction) {
-      tile = chooseTile(space);
+      tile = space.size() == 1
+                 ? chooseTile(space, sweepTileElements(space.front()))
+                 : chooseTile(space);
     } else if (!resultDimensions.empty()) {
       int64_t reduced = 1;
       SmallVector<int64_t> kept;

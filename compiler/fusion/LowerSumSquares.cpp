@@ -5,7 +5,9 @@
 // destination, a state of the module with a partial sum per workgroup, and the
 // program that wants the sum adds those. Each run of the writing program
 // overwrites them, so after several micro-batches they are those of the total.
-// Where that cannot be, the variable is read again. A remark of the category
+// A launch that only changes some places of what another made (a table's rows)
+// adds the difference, and both sum. Where that cannot be, the variable is read
+// again. A remark of the category
 // "fusion" says which, and why.
 //
 //===----------------------------------------------------------------------===//
@@ -44,9 +46,10 @@ struct Made {
 };
 
 /// Where a variable's squares are summed: by the launch that makes what it
-/// holds in the end. Or why not there.
+/// holds in the end and, where that only changes what others made, by those.
+/// Or why not there.
 struct Source {
-  std::optional<Made> maker;
+  SmallVector<Made, 1> makers;
   std::string obstacle;
 };
 
@@ -98,33 +101,38 @@ private:
     if (!isNew)
       return;
     Source &source = found->second;
-    source.obstacle = findMaker(variable, sum, source.maker);
+    source.obstacle = findMakers(variable, sum, source.makers);
     // A state of partial sums is counted once.
     if (source.obstacle.empty() &&
-        wanted.lookup(source.maker->launch).contains(source.maker->result))
+        llvm::any_of(source.makers, [&](const Made &made) {
+          return wanted.lookup(made.launch).contains(made.result);
+        }))
       source.obstacle = "another variable holds the same result";
     auto opts = remark::RemarkOpts::name("sum_squares").category("fusion");
     if (!source.obstacle.empty()) {
-      source.maker.reset();
+      source.makers.clear();
       remark::missed(sum.getLoc(), opts)
           << ("@" + variable +
               " is read again for the sum of its squares: " + source.obstacle)
                  .str();
       return;
     }
-    wanted[source.maker->launch].insert(source.maker->result);
-    remark::passed(source.maker->launch.getLoc(), opts)
+    int64_t parts = 0;
+    for (const Made &made : source.makers) {
+      wanted[made.launch].insert(made.result);
+      parts += workgroupsOf(kernelOf(made.launch));
+    }
+    remark::passed(Made(source.makers.front()).launch.getLoc(), opts)
         << ("the squares of @" + variable +
-            " are summed where it is written, in " +
-            llvm::Twine(workgroupsOf(kernelOf(source.maker->launch))) +
+            " are summed where it is written, in " + llvm::Twine(parts) +
             " parts")
                .str();
   }
 
-  /// The launch that makes what the variable holds in the end; or why its
+  /// The launches that make what the variable holds in the end; or why their
   /// workgroups cannot sum it.
-  std::string findMaker(StringRef variable, train::SumSquaresOp sum,
-                        std::optional<Made> &maker) {
+  std::string findMakers(StringRef variable, train::SumSquaresOp sum,
+                         SmallVectorImpl<Made> &makers) {
     auto state = symbols.lookup<train::StateOp>(variable);
     if (!state || state.getRole() == train::Role::Optimizer)
       return "a checkpoint may set it";
@@ -137,17 +145,25 @@ private:
     if (write->getBlock() == sum->getBlock())
       return "the program that wants the sum writes it";
     Value value = write.getValue();
-    while (isa_and_present<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(
-        value.getDefiningOp()))
-      value = value.getDefiningOp()->getOperand(0);
-    auto launch = value.getDefiningOp<plan::LaunchOp>();
-    if (!launch)
-      return "no kernel makes it";
-    if (launch.getBound())
-      return "the launch that makes it may be left out";
-    unsigned result = cast<OpResult>(value).getResultNumber();
-    maker = Made{launch, result};
-    return obstacleToSums(kernelOf(launch), result);
+    while (true) {
+      while (isa_and_present<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(
+          value.getDefiningOp()))
+        value = value.getDefiningOp()->getOperand(0);
+      auto launch = value.getDefiningOp<plan::LaunchOp>();
+      if (!launch)
+        return "no kernel makes it";
+      if (launch.getBound())
+        return "the launch that makes it may be left out";
+      unsigned result = cast<OpResult>(value).getResultNumber();
+      plan::KernelOp kernel = kernelOf(launch);
+      if (std::string obstacle = obstacleToSums(kernel, result);
+          !obstacle.empty())
+        return obstacle;
+      makers.push_back({launch, result});
+      if (!sumsChanges(kernel, result))
+        return {};
+      value = launch.getDestinations()[result];
+    }
   }
 
   plan::KernelOp kernelOf(plan::LaunchOp launch) {
@@ -246,10 +262,10 @@ private:
       SmallVector<StringRef> members = membersOf(symbol.getValue()), own;
       for (StringRef variable : members) {
         Source &source = sources.find(variable)->second;
-        if (source.maker)
+        for (const Made &made : source.makers)
           states.push_back(FlatSymbolRefAttr::get(statesOf.lookup(
-              {source.maker->launch.getOperation(), source.maker->result})));
-        else
+              {Made(made).launch.getOperation(), made.result})));
+        if (source.makers.empty())
           own.push_back(variable);
       }
       // All of a group are one read. What is between them is 0 unless somebody

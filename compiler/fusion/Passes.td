@@ -94,8 +94,9 @@ def LowerSumSquaresPass : Fusion_Pass<"trainc-lower-sum-squares"> {
   let description = [{
     Replaces `train.sum_squares`. Where one launch of another program makes all that
     the variable holds, its kernel also writes a partial sum per workgroup, in f64, to
-    a new state `@squares.<i>`; the sum adds all of them, as one group. Any other variable is read again. The remark category "fusion"
-    says for each which, and why. Kernels that no launch uses any more are removed.
+    a new state `@squares.<i>`; the sum adds all of them, as one group. A launch that adds
+    to some places of what another made writes what that changes, and both sum. Any other
+    variable is read again. The remark category "fusion" says for each which, and why. Kernels that no launch uses any more are removed.
   }];
 }
 

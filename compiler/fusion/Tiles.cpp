@@ -25,6 +25,11 @@ int64_t largestDivisor(int64_t size, int64_t limit) {
   return 1;
 }
 
+int64_t sweepTileElements(int64_t elements) {
+  constexpr int64_t kTiles = 256;
+  return std::clamp(elements / kTiles, kTileElements, 4 * kTileElements);
+}
+
 SmallVector<int64_t> chooseTile(ArrayRef<int64_t> shape, int64_t elements) {
   SmallVector<int64_t> tile(shape);
   int64_t inner = 1;

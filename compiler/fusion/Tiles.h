@@ -30,6 +30,11 @@ struct TileResult {
 /// Elements of work per workgroup that amortise its dispatch (about 10 µs).
 inline constexpr int64_t kTileElements = 16384;
 
+/// The same where memory is swept and nothing else done: each stream of a tile
+/// starts anew, and of long ones that is a smaller part. Never so long that
+/// there are few tiles.
+int64_t sweepTileElements(int64_t elements);
+
 /// Largest divisor of `size` that is at most `limit` (at least 1).
 int64_t largestDivisor(int64_t size, int64_t limit);
 

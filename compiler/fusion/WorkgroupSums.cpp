@@ -3,7 +3,9 @@
 // Every kernel writes each element of a destination in one workgroup, by one
 // insertion of a tile. So a sum over the tile, beside the insertion, is the
 // workgroup's share of the sum over the destination, whatever the kernel does
-// otherwise.
+// otherwise. Where the tile is what it was but for rows that a loop adds to,
+// the share is what these add: the squares after each addition less those
+// before.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,7 +25,8 @@ namespace trainc::fusion {
 
 using lowering::buildGeneric;
 
-Value addSquares(OpBuilder &b, Location loc, Value tile, Value sum) {
+Value addSquares(OpBuilder &b, Location loc, Value tile, Value sum,
+                 bool minus) {
   unsigned rank = cast<RankedTensorType>(tile.getType()).getRank();
   SmallVector<int64_t, 4> all;
   llvm::append_range(all, llvm::seq<int64_t>(0, rank));
@@ -32,6 +35,8 @@ Value addSquares(OpBuilder &b, Location loc, Value tile, Value sum) {
       [&](OpBuilder &body, ValueRange x) -> SmallVector<Value> {
         Value wide = lowering::castFloat(body, loc, x[0], body.getF64Type());
         Value square = arith::MulFOp::create(body, loc, wide, wide);
+        if (minus)
+          return {arith::SubFOp::create(body, loc, x[1], square)};
         return {arith::AddFOp::create(body, loc, x[1], square)};
       })[0];
 }
@@ -77,6 +82,66 @@ std::optional<Maker> findMaker(plan::KernelOp kernel, unsigned result) {
     maker.tile = insert.getSource();
   }
   return maker.insert ? std::optional(maker) : std::nullopt;
+}
+
+/// A tile that a loop changes at one place after another: each time `before` is
+/// taken out and `after` put back there.
+struct Changes {
+  scf::ForOp loop;
+  tensor::ExtractSliceOp before;
+  Value after;
+};
+
+std::optional<Changes> findChanges(Value tile) {
+  auto loop = tile.getDefiningOp<scf::ForOp>();
+  if (!loop || loop.getNumResults() != 1)
+    return std::nullopt;
+  BlockArgument current = loop.getRegionIterArg(0);
+  auto insert =
+      loop.getYieldedValues()[0].getDefiningOp<tensor::InsertSliceOp>();
+  if (!insert || insert.getDest() != current)
+    return std::nullopt;
+  Changes changes{loop, {}, insert.getSource()};
+  for (Operation *user : current.getUsers())
+    if (auto extract = dyn_cast<tensor::ExtractSliceOp>(user);
+        extract && !changes.before)
+      changes.before = extract;
+    else if (user != insert)
+      return std::nullopt;
+  auto same = [](auto a, auto b) { return llvm::equal(a, b); };
+  if (!changes.before || changes.before.getType() != changes.after.getType() ||
+      !same(changes.before.getMixedOffsets(), insert.getMixedOffsets()) ||
+      !same(changes.before.getMixedSizes(), insert.getMixedSizes()) ||
+      !same(changes.before.getMixedStrides(), insert.getMixedStrides()))
+    return std::nullopt;
+  return changes;
+}
+
+/// `sum` plus what the changes add to the squares of the tile. The loop becomes
+/// one that carries it.
+Value addChanges(Changes changes, Value sum) {
+  IRRewriter rewriter(changes.loop.getContext());
+  Location loc = changes.loop.getLoc();
+  // Taken before the addition, which happens in place.
+  tensor::ExtractSliceOp before = changes.before;
+  auto loop = *changes.loop.replaceWithAdditionalYields(
+      rewriter, sum, /*replaceInitOperandUsesInLoop=*/false,
+      [&](OpBuilder &b, Location, ArrayRef<BlockArgument> carried) {
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPointAfter(before);
+        Value less =
+            addSquares(b, loc, before.getResult(), carried[0], /*minus=*/true);
+        b.setInsertionPointAfterValue(changes.after);
+        return SmallVector<Value>{addSquares(b, loc, changes.after, less)};
+      });
+  return loop->getResult(1);
+}
+
+/// Whether results of this access are what they were but for some places.
+bool isPartial(plan::KernelOp kernel, unsigned result, Value tile) {
+  int32_t access = kernel.getAccess()[kernel.getNumInputs() + result];
+  return access == int32_t(plan::Access::ReadWrite) &&
+         tile.getDefiningOp<scf::ForOp>();
 }
 
 /// Number of the workgroup, row-major over the loop's dimensions.
@@ -135,11 +200,13 @@ std::string obstacleToSums(plan::KernelOp kernel, unsigned result) {
   std::optional<Maker> maker = findMaker(kernel, result);
   if (!maker)
     return "its kernel does not write it by one tile per workgroup";
-  int32_t access = kernel.getAccess()[kernel.getNumInputs() + result];
-  if (access == int32_t(plan::Access::ReadWrite) &&
-      maker->tile.getDefiningOp<scf::ForOp>())
+  if (isPartial(kernel, result, maker->tile) && !findChanges(maker->tile))
     return "its kernel changes it at some places only";
   return {};
+}
+
+bool sumsChanges(plan::KernelOp kernel, unsigned result) {
+  return isPartial(kernel, result, findMaker(kernel, result)->tile);
 }
 
 void addWorkgroupSums(plan::KernelOp kernel, ArrayRef<unsigned> results) {
@@ -165,8 +232,15 @@ void addWorkgroupSums(plan::KernelOp kernel, ArrayRef<unsigned> results) {
   double elements = 0;
   for (auto [i, result] : llvm::enumerate(results)) {
     Maker maker = *findMaker(kernel, result);
-    elements += cast<RankedTensorType>(end.getValues()[result].getType())
-                    .getNumElements();
+    std::optional<Changes> changes;
+    if (isPartial(kernel, result, maker.tile))
+      changes = findChanges(maker.tile);
+    // Of changes, which are one addition each, twice.
+    elements +=
+        changes
+            ? 2 * kernel.getFlops().convertToDouble()
+            : double(cast<RankedTensorType>(end.getValues()[result].getType())
+                         .getNumElements());
     OpBuilder b(end);
     Value shared = sums[i];
     OpFoldResult number = b.getIndexAttr(0), one = b.getIndexAttr(1);
@@ -177,9 +251,12 @@ void addWorkgroupSums(plan::KernelOp kernel, ArrayRef<unsigned> results) {
       number = numberOf(b, loop);
       b.setInsertionPoint(loop.getTerminator());
     }
+    if (changes)
+      b.setInsertionPoint(changes->loop);
     Value share = slice(b, loc, shared, number, one, {0});
     share = lowering::fill(b, loc, share, 0.0);
-    share = addSquares(b, loc, maker.tile, share);
+    share = changes ? addChanges(*changes, share)
+                    : addSquares(b, loc, maker.tile, share);
     if (loop) {
       b.setInsertionPointToEnd(loop.getTerminator().getBody());
       tensor::ParallelInsertSliceOp::create(b, loc, share, shared, number, one,

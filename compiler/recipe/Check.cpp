@@ -9,6 +9,7 @@
 
 #include "compiler/recipe/Keys.h"
 #include "compiler/recipe/OwnModel.h"
+#include "compiler/recipe/OwnRule.h"
 #include "compiler/recipe/Sections.h"
 #include "runtime/core/StepShapes.h"
 #include "llvm/ADT/StringExtras.h"
@@ -48,6 +49,7 @@ private:
                          llvm::ArrayRef<Entry> entries, Settings &settings);
   void checkSections();
   void readModule();
+  void readRule();
   void readBatch();
   void readSchedule();
   void readPrecision();
@@ -116,6 +118,17 @@ void Checker::readModule() {
   llvm::append_range(keys, moduleKeys());
   recipe_.model = readSection(file_, "model", keys, errors_);
   requireKey(file_, recipe_.model, "model", "vocab_size", errors_);
+}
+
+void Checker::readRule() {
+  if (file_.find("optimizer", "name")) {
+    error("optimizer", "rule") << "expected optimizer.name or optimizer.rule, "
+                                  "but got both";
+    return;
+  }
+  std::vector<Key> keys = commonKeys("optimizer");
+  llvm::append_range(keys, ruleKeys());
+  recipe_.optimizerSettings = readSection(file_, "optimizer", keys, errors_);
 }
 
 void Checker::readBatch() {
@@ -279,10 +292,14 @@ FailureOr<Recipe> Checker::run() {
   recipe_.objective =
       readNamed<Objective>("objective", "name", std::nullopt, objectives(),
                            recipe_.objectiveSettings);
-  recipe_.optimizer =
-      readNamed<Optimizer>("optimizer", "name", std::nullopt, optimizers(),
-                           recipe_.optimizerSettings);
-  if (recipe_.optimizer)
+  const bool ownRule = file_.find("optimizer", "rule");
+  if (ownRule)
+    readRule();
+  else
+    recipe_.optimizer =
+        readNamed<Optimizer>("optimizer", "name", std::nullopt, optimizers(),
+                             recipe_.optimizerSettings);
+  if (recipe_.optimizer || ownRule)
     requireKey(file_, recipe_.optimizerSettings, "optimizer", "learning_rate",
                errors_);
   readBatch();
@@ -298,6 +315,13 @@ FailureOr<Recipe> Checker::run() {
         loadOwnModel(file_, recipe_.model, recipe_.batch, recipe_.text);
     recipe_.family = recipe_.ownFamily.get();
     if (!recipe_.family)
+      return failure();
+  }
+  if (ownRule) {
+    recipe_.ownOptimizer =
+        loadOwnRule(file_, recipe_.optimizerSettings, recipe_.text);
+    recipe_.optimizer = recipe_.ownOptimizer.get();
+    if (!recipe_.optimizer)
       return failure();
   }
   checkSizes(tokens);

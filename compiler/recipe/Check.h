@@ -21,6 +21,8 @@ struct Recipe {
   std::shared_ptr<const models::Family> ownFamily;
   const models::Objective *objective = nullptr;
   const models::Optimizer *optimizer = nullptr;
+  /// The optimizer where optimizer.rule is a person's own.
+  std::shared_ptr<const models::Optimizer> ownOptimizer;
   const models::Schedule *schedule = nullptr;
   models::Settings model, objectiveSettings, optimizerSettings;
   models::Settings scheduleSettings, precision, run;

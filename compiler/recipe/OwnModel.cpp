@@ -2,13 +2,10 @@
 
 #include "compiler/recipe/OwnModel.h"
 
+#include "compiler/recipe/OwnFile.h"
 #include "compiler/support/TextModule.h"
 #include "mlir/IR/IRMapping.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/xxhash.h"
 
 using namespace mlir;
 using namespace trainc::models;
@@ -203,55 +200,26 @@ Value buildLogits(OwnModel &own, ModelBuilder &model, const Settings &settings,
                               /*transpose_lhs=*/false, /*transpose_rhs=*/true);
 }
 
-/// As a comment of the recipe, so that the plan says all it is made of.
-std::string asComment(StringRef name, StringRef text) {
-  std::string comment =
-      llvm::formatv("\n# {0}, {1} bytes, xxh3 {2:x-16}:\n", name, text.size(),
-                    llvm::xxh3_64bits(text));
-  SmallVector<StringRef> lines;
-  text.rtrim('\n').split(lines, '\n');
-  for (StringRef line : lines)
-    comment += line.empty() ? "#\n" : ("# " + line + "\n").str();
-  return comment;
-}
-
 } // namespace
 
 std::shared_ptr<const Family> loadOwnModel(const RecipeFile &file,
                                            const Settings &settings,
                                            const BatchShape &batch,
                                            std::string &text) {
-  SmallString<128> path(settings.text("module"));
-  if (!llvm::sys::path::is_absolute(path)) {
-    SmallString<128> beside(llvm::sys::path::parent_path(file.path));
-    llvm::sys::path::append(beside, path);
-    path = beside;
-  }
-  // Of devices and pipes there may be no end.
-  std::error_code missing = std::make_error_code(std::errc::invalid_argument);
-  llvm::sys::fs::file_status status;
-  auto buffer = llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>>(missing);
-  if (std::error_code error = llvm::sys::fs::status(path, status))
-    buffer = error;
-  else if (llvm::sys::fs::is_regular_file(status))
-    buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
-  if (!buffer) {
-    file.error("model", "module")
-        << "expected model.module to be a file to read, but got \"" << path
-        << "\": " << buffer.getError().message();
+  FailureOr<OwnFile> source = readOwnFile(file, "model", "module", settings);
+  if (failed(source))
     return nullptr;
-  }
   auto own = std::make_shared<OwnModel>();
-  own->module = parseTextModule(*file.location.getContext(),
-                                (*buffer)->getBuffer(), path);
+  own->module = parseTextModule(*file.location.getContext(), source->text(),
+                                source->path);
   if (!own->module || failed(checkModule(*own)) ||
       failed(checkInputs(*own, batch)) || failed(checkBody(*own, batch)) ||
       failed(findTable(*own, file, settings)))
     return nullptr;
-  text += asComment(settings.text("module"), (*buffer)->getBuffer());
+  text += source->asComment();
 
   auto family = std::make_shared<Family>();
-  family->name = llvm::sys::path::stem(path).str();
+  family->name = llvm::sys::path::stem(source->path).str();
   family->generates = true;
   family->ignoredBuffers = [](const Settings &) {
     return std::vector<std::string>();

@@ -110,6 +110,14 @@ std::vector<Key> moduleKeys() {
                 "lm_head.weight of their own by default")};
 }
 
+std::vector<Key> ruleKeys() {
+  return {choiceKey("rule", std::nullopt, {},
+                    "text of one train.update, beside the recipe's file"),
+          numberKey("weight_decay", 0.0, atLeast(0),
+                    "what the rule gets as its decay; spares one-dimensional "
+                    "parameters")};
+}
+
 static std::string describeDefault(const Key &key) {
   if (!key.value)
     return "";
@@ -176,8 +184,11 @@ std::string recipeReference() {
     }
     if (section == "objective")
       printEntries(os, "name", objectives());
-    if (section == "optimizer")
+    if (section == "optimizer") {
       printEntries(os, "name", optimizers());
+      os << "\nWith a `rule` of one's own instead of a `name`:\n";
+      printKeys(os, ruleKeys());
+    }
     if (section == "schedule")
       printEntries(os, "name", schedules());
   }

@@ -21,6 +21,8 @@ std::vector<models::Key> commonKeys(llvm::StringRef section);
 
 /// Keys of [model] beside them where model.module is a person's own.
 std::vector<models::Key> moduleKeys();
+/// The same of [optimizer] with a rule of a person's own.
+std::vector<models::Key> ruleKeys();
 
 /// The reference page of all recipe keys, in Markdown.
 std::string recipeReference();

@@ -51,7 +51,7 @@ def update_text(folder, optimizer, schedule='name = "constant"\ntotal_steps = 10
                "--stop-after", "recipe", "-o", "-"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = result.stdout.splitlines()
-    first = next(i for i, line in enumerate(lines) if "train.update" in line)
+    first = next(i for i, line in enumerate(lines) if line.lstrip().startswith("train.update"))
     indent = re.match(r" *", lines[first]).group(0)
     last = next(i for i in range(first + 1, len(lines))
                 if lines[i].startswith(indent + "}") and not lines[i].rstrip().endswith("{"))

@@ -15,7 +15,8 @@ import tempfile
 import numpy as np
 import torch
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "numerics"))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "test", "numerics"))
 from test_updates import Run, update_text
 
 SIZES = {"a": 77, "b": 1, "c": 4097, "d": 64, "e": 1031}
@@ -40,6 +41,14 @@ def adam(theta, g, state, t, o, decoupled=False):
     state["v"] = beta2 * state.get("v", 0) + (1 - beta2) * g * g
     root = np.sqrt(state["v"] / (1 - beta2**t))
     return theta - o["lr"] * state["m"] / (1 - beta1**t) / (root + o.get("eps", 1e-8))
+
+
+def adamax(theta, g, state, t, o):
+    beta1, beta2 = 0.9, 0.999
+    g = g + o.get("weight_decay", 0) * theta
+    state["m"] = beta1 * state.get("m", 0) + (1 - beta1) * g
+    state["u"] = np.maximum(beta2 * state.get("u", 0), np.abs(g) + 1e-8)
+    return theta - o["lr"] / (1 - beta1**t) * state["m"] / state["u"]
 
 
 def adamw(theta, g, state, t, o):
@@ -69,6 +78,10 @@ RULES = {
                         {"lr": 0.01, "betas": (0.9, 0.95), "weight_decay": 0.1},
                         'name = "adamw"\nlearning_rate = 0.01\nbeta2 = 0.95\nweight_decay = 0.1\n'
                         "clip_norm = 1.0", 1.0),
+    # The rule of docs/OwnOptimizer.md, which is a text.
+    "adamax, own rule": (adamax, torch.optim.Adamax, {"lr": 0.01, "weight_decay": 0.1},
+                         f'rule = "{ROOT}/docs/examples/adamax.mlir"\nlearning_rate = 0.01\n'
+                         "weight_decay = 0.1", 0),
 }
 
 

@@ -1,4 +1,4 @@
-// RUN: %trainc-opt %s -split-input-file --trainc-fuse-elementwise --trainc-outline-kernels --trainc-lower-sum-squares --trainc-verify-fusion --remarks-filter=fusion --remark-format=emitRemark 2>%t.remarks | FileCheck %s
+// RUN: %trainc-opt %s -split-input-file --trainc-accumulate --trainc-fuse-elementwise --trainc-outline-kernels --trainc-lower-sum-squares --trainc-verify-fusion --remarks-filter=fusion --remark-format=emitRemark 2>%t.remarks | FileCheck %s
 // RUN: FileCheck %s --check-prefix=REMARK --input-file=%t.remarks
 
 // A product in four tiles and a column sum in one workgroup: both kernels write a
@@ -143,6 +143,44 @@ module @bounded {
     %w = nn.accumulate %p, %q {fusion.bound = 0 : i64} : tensor<128x96xf32>
     train.write %w, @grad.w : tensor<128x96xf32>
     plan.bounds %n : tensor<i64>
+  }
+  plan.program @apply [] {
+    %n = train.sum_squares [@grads] : tensor<f64>
+    train.write %n, @norm : tensor<f64>
+  }
+}
+
+// -----
+
+// A tied table: the product writes all of it, then rows are added at some places.
+// The product sums the squares of the whole, the other kernel what it changes: the
+// squares after each row's addition less those before.
+// REMARK: the squares of @grad.t are summed where it is written, in {{[0-9]+}} parts
+// CHECK-LABEL: module @table
+// CHECK: plan.program @accumulate
+// CHECK: %[[D:.*]]:2 = plan.launch @matmul{{[_a-z0-9]*}}_squares
+// CHECK: plan.launch @embedding_grad{{[_a-z0-9]*}}_squares {{.*}} outs(%[[D]]#0
+// CHECK: plan.program @apply
+// CHECK-NOT: train.read @grad.t
+// CHECK: plan.kernel @embedding_grad{{[_a-z0-9]*}}_squares
+// CHECK: scf.for {{.*}} iter_args(%[[TABLE:.*]] = %{{.*}}, %[[SUM:.*]] = %{{.*}})
+// CHECK: %[[OLD:.*]] = tensor.extract_slice %[[TABLE]]
+// CHECK: %[[LESS:.*]] = linalg.generic {{.*}}["reduction"]} ins(%[[OLD]] {{.*}} outs(%[[SUM]]
+// CHECK: arith.subf
+// CHECK: %[[NEW:.*]] = linalg.generic {{.*}}["parallel"]} ins(%{{.*}}) outs(%[[OLD]]
+// CHECK: linalg.generic {{.*}}["reduction"]} ins(%[[NEW]] {{.*}} outs(%[[LESS]]
+// CHECK: arith.addf
+module @table {
+  train.parameter @t normal : tensor<2000x96xf32> {external_name = "t"}
+  train.state @grad.t gradient : tensor<2000x96xf32> {parameter = @t}
+  train.state @norm metric : tensor<f64>
+  train.group @grads [@grad.t] : tensor<192000xf32>
+  plan.program @accumulate ["x", "dy", "rows", "ids"] {
+  ^bb0(%x: tensor<8x2000xf32>, %dy: tensor<8x96xf32>, %rows: tensor<6x96xf32>, %ids: tensor<6xi32>):
+    %d = nn.matmul %x, %dy transpose_lhs : tensor<8x2000xf32>, tensor<8x96xf32> -> tensor<2000x96xf32>
+    %e = nn.embedding_grad %rows, %ids : tensor<6x96xf32>, tensor<6xi32> -> tensor<2000x96xf32>
+    %g = nn.add %d, %e : tensor<2000x96xf32>
+    train.write %g, @grad.t : tensor<2000x96xf32>
   }
   plan.program @apply [] {
     %n = train.sum_squares [@grads] : tensor<f64>

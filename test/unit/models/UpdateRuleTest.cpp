@@ -19,6 +19,10 @@ using namespace mlir;
 using namespace trainc;
 using namespace trainc::models;
 
+namespace trainc::models {
+Optimizer describeAdaMax(); // docs/examples/AdaMax.cpp
+}
+
 namespace {
 
 /// Values yielded by a region of scalars for `arguments`.
@@ -44,6 +48,7 @@ std::vector<double> evaluate(Region &region, std::vector<double> arguments) {
         .Case([&](nn::DivOp) { set(in(0) / in(1)); })
         .Case([&](nn::MinimumOp) { set(std::min(in(0), in(1))); })
         .Case([&](nn::MaximumOp) { set(std::max(in(0), in(1))); })
+        .Case([&](nn::NegOp) { set(-in(0)); })
         .Case([&](nn::SqrtOp) { set(std::sqrt(in(0))); })
         .Case([&](nn::CosOp) { set(std::cos(in(0))); })
         .Case([&](nn::CompareOp compare) {
@@ -78,7 +83,10 @@ struct Rule {
     context
         .loadDialect<nn::NNDialect, train::TrainDialect, plan::PlanDialect>();
     module = ModuleOp::create(UnknownLoc::get(&context));
-    const Optimizer *optimizer = findEntry(optimizers(), optimizerName);
+    const Optimizer own = describeAdaMax();
+    const Optimizer *optimizer = optimizerName == own.name
+                                     ? &own
+                                     : findEntry(optimizers(), optimizerName);
     const Schedule *schedule = findEntry(schedules(), scheduleName);
     Settings optimizerSettings, scheduleSettings;
     for (const Key &key : optimizer->keys)
@@ -215,6 +223,16 @@ TEST(Optimizers, Lion) {
               {{1, {0.89, -1.88, 0.395}},
                {2, {0.9811, -1.9612, 0.29105}},
                {3, {0.871289, -2.041588, 0.3881395}}},
+              1e-6);
+}
+
+// By torch.optim.Adamax in float64 with η 0.1, λ 0.1.
+TEST(Optimizers, AdaMaxOfTheDocumentation) {
+  Rule rule("adamax", {}, "constant", 0, kTenth);
+  expectTrace(rule, 0.1,
+              {{1, {0.900000005, -1.900000002, 0.400000003}},
+               {2, {0.842047318, -1.880243404, 0.301405170}},
+               {3, {0.779439170, -1.859627993, 0.300133379}}},
               1e-6);
 }
 

@@ -66,3 +66,45 @@ func.func @few_rows(%x: memref<2x64xf32>, %out: memref<64xf32>) {
   }
   return
 }
+
+// A sweep of memory: blocks of 64 elements, before each a request for the lines
+// of one that lies 2 KiB of all streams further on; then the rest.
+// CHECK-LABEL: func.func @sweep
+// CHECK: %[[BLOCKS:.*]] = arith.muli
+// CHECK: %[[LAST:.*]] = arith.subi
+// CHECK: scf.for %[[I:.*]] = %c0{{.*}} to %[[BLOCKS]] step %c64
+// CHECK:   %[[FAR:.*]] = arith.addi %[[I]], %c256
+// CHECK:   %[[AHEAD:.*]] = arith.minui %[[FAR]], %[[LAST]]
+// CHECK:   memref.prefetch %{{.*}}[%[[AHEAD]]], read, locality<3>, data
+// CHECK-COUNT-7: memref.prefetch
+// CHECK-NOT: memref.prefetch
+// CHECK:   %[[END:.*]] = arith.addi %[[I]], %c64
+// CHECK:   scf.for %[[J:.*]] = %[[I]] to %[[END]] step %c1
+// CHECK:     memref.store %{{.*}}, %{{.*}}[%[[J]]]
+// CHECK: scf.for %[[J:.*]] = %[[BLOCKS]] to %{{.*}} step %c1
+// CHECK:     memref.store %{{.*}}, %{{.*}}[%[[J]]]
+func.func @sweep(%x: memref<3000001xf32>, %y: memref<3000001xf32>, %begin: index, %size: index) {
+  %from = memref.subview %x[%begin] [%size] [1] : memref<3000001xf32> to memref<?xf32, strided<[1], offset: ?>>
+  %to = memref.subview %y[%begin] [%size] [1] : memref<3000001xf32> to memref<?xf32, strided<[1], offset: ?>>
+  linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
+    ins(%from : memref<?xf32, strided<[1], offset: ?>>) outs(%to : memref<?xf32, strided<[1], offset: ?>>) {
+  ^bb0(%a: f32, %b: f32):
+    %r = arith.addf %a, %b : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// What caches hold needs no requests.
+// CHECK-LABEL: func.func @cached
+// CHECK-NOT: memref.prefetch
+// CHECK: return
+func.func @cached(%x: memref<65536xf32>, %y: memref<65536xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
+    ins(%x : memref<65536xf32>) outs(%y : memref<65536xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    %r = arith.addf %a, %b : f32
+    linalg.yield %r : f32
+  }
+  return
+}

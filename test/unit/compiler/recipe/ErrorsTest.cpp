@@ -69,6 +69,10 @@ const Mistake kMistakes[] = {
      "\"bert\""},
     {"family = \"gpt2\"", "module = \"phi.mlir\"\nfamily = \"gpt2\"",
      "recipe.toml:2: expected model.family or model.module, but got both"},
+    {"name = \"adamw\"", "name = \"adamw\"\nrule = \"adan.mlir\"",
+     "recipe.toml:15: expected optimizer.name or optimizer.rule, but got both"},
+    {"name = \"adamw\"", "rule = \"adan.mlir\"\nbeta1 = 0.9",
+     "recipe.toml:15: expected a key of [optimizer], but got \"beta1\""},
     {"name = \"causal_lm\"", "name = \"masked_lm\"",
      "recipe.toml:9: expected objective.name to be one of causal_lm, but got "
      "\"masked_lm\""},
