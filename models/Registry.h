@@ -104,9 +104,9 @@ struct Optimizer {
   /// For every element, in the parameter's type.
   ElementRule element;
   /// The same for matrices, where they take another rule. It may use means.
-  ElementRule matrix;
-  std::vector<State> matrixStates; ///< of `matrix`
-  std::string matrixMinimum;       ///< key of its smallest dimension; or empty
+  ElementRule matrix = {};
+  std::vector<State> matrixStates = {}; ///< of `matrix`
+  std::string matrixMinimum = {}; ///< key of its smallest dimension; or empty
 };
 
 /// Lengths of a schedule in updates; real numbers, as recipes may count tokens.

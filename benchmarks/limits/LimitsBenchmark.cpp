@@ -65,8 +65,8 @@ Result<std::string> measure(unsigned threads, std::span<float> memory,
   return text + '}';
 }
 
-/// In-place scale of all the memory, once for each line of input that asks for
-/// a "time"; others are only answered (suite/workers.py).
+/// Sweeps of all the memory whenever a line of input asks for a "time"; other
+/// lines are only answered (suite/workers.py).
 Status serve(const Options &options, std::span<float> memory) {
   Result<std::unique_ptr<ThreadPool>> pool =
       ThreadPool::create(options.threads);
@@ -76,8 +76,9 @@ Status serve(const Options &options, std::span<float> memory) {
     if (line.find("\"time\"") == std::string::npos)
       fmt::print("{{\"ready\": true}}\n");
     else
-      fmt::print("{{\"bytes_per_second\": {:.6g}}}\n",
-                 measureSweep(**pool, Sweep::Scale, memory, options.seconds));
+      fmt::print("{{\"scale\": {:.6g}, \"read\": {:.6g}}}\n",
+                 measureSweep(**pool, Sweep::Scale, memory, options.seconds),
+                 measureSweep(**pool, Sweep::Read, memory, options.seconds));
     std::fflush(stdout);
   }
   return {};

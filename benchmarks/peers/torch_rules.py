@@ -2,7 +2,7 @@
 
 What torch.optim has is taken from there, with and without `foreach`. BERT's Adam and
 Lion, which it has not, are written as a person would: operation by operation in place,
-for each tensor and for all at once.
+for each tensor and for all at once; AdaFactor as the libraries have it, for each tensor.
 """
 
 import torch
@@ -27,6 +27,9 @@ def forms(name, weights):
             yield kind(weights, lr=RATE, foreach=foreach, **options).step
         elif name.startswith("AdamW"):
             yield adamw(weights, foreach, name.endswith("clipping"))
+        elif name == "AdaFactor":
+            if not foreach:
+                yield AdaFactor(weights)
         else:
             yield {"BERT's Adam": BertAdam, "Lion": Lion}[name](weights, foreach)
 
@@ -87,3 +90,36 @@ class Lion(Written):
         torch._foreach_add_(w, direction, alpha=-RATE)
         torch._foreach_mul_(m, 0.99)
         torch._foreach_add_(m, g, alpha=0.01)
+
+
+class AdaFactor:
+    """Factored second moments, update clipping, parameter scaling, relative step."""
+
+    def __init__(self, weights):
+        self.t = 0
+        self.each = []
+        for w in weights:
+            shapes = (w.shape[:-1], w.shape[1:]) if w.dim() == 2 else (w.shape,)
+            self.each.append((w.detach(), w.grad, [torch.zeros(shape) for shape in shapes]))
+
+    def __call__(self):
+        self.t += 1
+        beta, rate = 1 - self.t**-0.8, min(0.01, self.t**-0.5)
+        for w, g, states in self.each:
+            alpha = rate * max(1e-3, rms(w))
+            square = g * g
+            square.add_(1e-30)
+            if len(states) == 2:
+                row, column = states
+                row.mul_(beta).add_(square.mean(-1), alpha=1 - beta)
+                column.mul_(beta).add_(square.mean(-2), alpha=1 - beta)
+                update = torch.mul((row / row.mean()).rsqrt_().unsqueeze(-1),
+                                   column.rsqrt().unsqueeze(0))
+            else:
+                update = states[0].mul_(beta).add_(square, alpha=1 - beta).rsqrt()
+            update.mul_(g)
+            w.add_(update, alpha=-alpha / max(1.0, rms(update)))
+
+
+def rms(x):
+    return (x.norm() / x.numel() ** 0.5).item()

@@ -28,9 +28,9 @@ class Limits:
 
     @staticmethod
     def server(tools, threads, largest_mib):
-        """Command that measures memory in place whenever it is asked (workers.Worker)."""
+        """Command that sweeps memory whenever it is asked (workers.Worker)."""
         return [os.path.join(tools, "limits-benchmark"), "--threads", str(threads),
-                "--largest-mib", str(largest_mib), "--seconds", "0.2", "--serve"]
+                "--largest-mib", str(largest_mib), "--seconds", "0.15", "--serve"]
 
     def best_of(self, other):
         def best(a, b):

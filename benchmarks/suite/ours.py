@@ -46,7 +46,8 @@ def compile_spec(spec, path):
 def fill(session, spec):
     """Random tensors of ordinary size; targets over the whole vocabulary."""
     rng = np.random.default_rng(1)
-    for name in session.names():
+    names = session.names()
+    for name in names:
         view = session.variable(name)
         if name == "targets":
             view[...] = rng.integers(0, spec.get("v", 1), view.shape)
@@ -54,7 +55,7 @@ def fill(session, spec):
                 view[1 + rng.permutation(spec["m"] - 1)[spec["counted"] - 1:]] = -100
         elif name == "control.random":
             view[...] = (1, 1, 0)
-        elif view.dtype == np.float32 and view.size and not name.endswith((".m", ".v", ".momentum")):
+        elif view.dtype == np.float32 and view.size and name.rpartition(".")[0] not in names:
             # States start at zero, as in training.
             scale = 0.02 if spec["kind"] in ("optimizer", "vocabulary") else 1.0
             rng.standard_normal(out=view.reshape(-1), dtype=np.float32)

@@ -17,6 +17,7 @@ class Row:
     flops: float
     bytes: float
     unit: str = "ms"  # or "GFLOP/s", "GB/s"
+    read: float = 0  # of the bytes, those of passes that write nothing
 
     @property
     def sweeps(self):
@@ -108,31 +109,33 @@ def norm(shapes):
                   size * (8 if residual else 5))
 
 
-# Name of a row, states per element, keys of [optimizer]. A new rule is a line here, and
-# one in peers/torch_rules.py where PyTorch can do it.
+# Name of a row, words read in passes that write nothing and words of the pass that writes,
+# keys of [optimizer]. A new rule is a line here, and one in peers/torch_rules.py.
 UPDATES = (
-    ("SGD", 0, 'name = "sgd"'),
-    ("momentum", 1, 'name = "momentum"'),
-    ("Nesterov", 1, 'name = "momentum"\nnesterov = true'),
-    ("Adam", 2, 'name = "adam"\nbeta2 = 0.95'),
-    ("AdamW", 2, 'name = "adamw"\nbeta2 = 0.95\nweight_decay = 0.1'),
-    ("AdamW + clipping", 2, 'name = "adamw"\nbeta2 = 0.95\nweight_decay = 0.1\nclip_norm = 1.0'),
-    ("BERT's Adam", 2, 'name = "bert_adam"'),
-    ("Lion", 1, 'name = "lion"\nweight_decay = 0.1'),
+    ("SGD", 0, 3, 'name = "sgd"'),
+    ("momentum", 0, 5, 'name = "momentum"'),
+    ("Nesterov", 0, 5, 'name = "momentum"\nnesterov = true'),
+    ("Adam", 0, 7, 'name = "adam"\nbeta2 = 0.95'),
+    ("AdamW", 0, 7, 'name = "adamw"\nbeta2 = 0.95\nweight_decay = 0.1'),
+    ("AdamW + clipping", 0, 7,
+     'name = "adamw"\nbeta2 = 0.95\nweight_decay = 0.1\nclip_norm = 1.0'),
+    ("BERT's Adam", 0, 7, 'name = "bert_adam"'),
+    ("Lion", 0, 5, 'name = "lion"\nweight_decay = 0.1'),
+    ("AdaFactor", 3, 3, 'name = "adafactor"'),  # docs/decisions/adafactor.md
 )
 
 
 def optimizer(shapes):
     """The program `apply` of the recipe with each rule. Reads w, g and the states, writes
     w and the states. Squares for the norm are summed where gradients are written, in
-    another program, which is part of the step's row; but for the tied table, whose
-    gradient is read again here. The peer reads its gradients for them."""
+    another program, which is part of the step's row. The peer reads its gradients for
+    them."""
     count = parameter_count(shapes)
-    for name, states, keys in UPDATES:
+    for name, read, swept, keys in UPDATES:
         spec = {"kind": "optimizer", "recipe": shapes.recipe, "sets": list(shapes.recipe_sets),
                 "name": name, "optimizer": f"learning_rate = 6e-4\n{keys}"}
         yield Row("optimizer", f"{name}  {count / 1e6:.1f}M parameters", spec, 0,
-                  (12.0 + 8.0 * states) * count, unit="GB/s")
+                  4.0 * (read + swept) * count, unit="GB/s", read=4.0 * read * count)
 
 
 def parameter_shapes(shapes):

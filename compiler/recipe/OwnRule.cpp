@@ -12,6 +12,9 @@ using namespace trainc::models;
 namespace trainc::recipe {
 namespace {
 
+/// Of the rule, as a setting that no recipe has.
+constexpr char kMatrixMinimum[] = "matrix_minimum";
+
 /// Nothing but one train.update; null after a diagnostic.
 train::UpdateOp findUpdate(ModuleOp module) {
   train::UpdateOp found;
@@ -38,7 +41,7 @@ LogicalResult checkAttributes(train::UpdateOp update) {
   for (NamedAttribute attribute : update->getAttrs()) {
     StringRef name = attribute.getName();
     if (name == "name" || name == "states" || name == "scalars" ||
-        name == "scalar_values")
+        name == "scalar_values" || name.starts_with("matrix_"))
       continue;
     auto value = dyn_cast<FloatAttr>(attribute.getValue());
     if (value && llvm::any_of(defaults, [&](const auto &entry) {
@@ -68,13 +71,17 @@ LogicalResult checkSchedule(train::UpdateOp update) {
             "recipe, whose [schedule] makes the learning rate, but got another";
 }
 
-LogicalResult checkElement(train::UpdateOp update) {
-  for (BlockArgument argument : update.getElement().getArguments())
-    if (!cast<RankedTensorType>(argument.getType()).getElementType().isF32())
-      return emitError(argument.getLoc())
-             << "expected tensor<f32> for all of a parameter in a rule of a "
-                "recipe, but got "
-             << argument.getType();
+LogicalResult checkElements(train::UpdateOp update) {
+  for (Region *region : {&update.getElement(), &update.getMatrix()}) {
+    if (region->empty())
+      continue;
+    for (BlockArgument argument : region->getArguments())
+      if (!cast<RankedTensorType>(argument.getType()).getElementType().isF32())
+        return emitError(argument.getLoc())
+               << "expected tensor<f32> for all of a parameter in a rule of a "
+                  "recipe, but got "
+               << argument.getType();
+  }
   return success();
 }
 
@@ -110,21 +117,20 @@ StepValues buildStep(OwnRule &own, Expression learningRate,
           .derived = {middle, values.end()}};
 }
 
-ElementValues buildElement(OwnRule &own, const Element &e) {
+ElementValues buildElement(Region &region, const Element &e) {
   std::vector<Expression> arguments = {e.theta, e.gradient};
   arguments.insert(arguments.end(), e.states.begin(), e.states.end());
   arguments.push_back(e.decay);
   arguments.insert(arguments.end(), e.derived.begin(), e.derived.end());
-  auto values = inlineRegion(own.update.getElement(), arguments);
+  auto values = inlineRegion(region, arguments);
   return {.theta = values.front(),
           .states = {values.begin() + 1, values.end()}};
 }
 
 } // namespace
 
-std::shared_ptr<const Optimizer> loadOwnRule(const RecipeFile &file,
-                                             const Settings &settings,
-                                             std::string &text) {
+std::shared_ptr<const Optimizer>
+loadOwnRule(const RecipeFile &file, Settings &settings, std::string &text) {
   FailureOr<OwnFile> source = readOwnFile(file, "optimizer", "rule", settings);
   if (failed(source))
     return nullptr;
@@ -133,7 +139,7 @@ std::shared_ptr<const Optimizer> loadOwnRule(const RecipeFile &file,
                                 source->path);
   if (!own->module || !(own->update = findUpdate(*own->module)) ||
       failed(checkAttributes(own->update)) ||
-      failed(checkSchedule(own->update)) || failed(checkElement(own->update)))
+      failed(checkSchedule(own->update)) || failed(checkElements(own->update)))
     return nullptr;
   text += source->asComment();
 
@@ -150,8 +156,20 @@ std::shared_ptr<const Optimizer> loadOwnRule(const RecipeFile &file,
     return buildStep(*own, learningRate, scalars);
   };
   optimizer->element = [own](const Settings &, const Element &element) {
-    return buildElement(*own, element);
+    return buildElement(own->update.getElement(), element);
   };
+  if (own->update.getMatrix().empty())
+    return optimizer;
+  optimizer->matrix = [own](const Settings &, const Element &element) {
+    return buildElement(own->update.getMatrix(), element);
+  };
+  for (auto [name, extent] :
+       llvm::zip(own->update.getMatrixStates().getAsValueRange<StringAttr>(),
+                 own->update.getMatrixExtents()))
+    optimizer->matrixStates.emplace_back(name.str().c_str(),
+                                         train::Extent(extent));
+  optimizer->matrixMinimum = kMatrixMinimum;
+  settings.set(kMatrixMinimum, int64_t(own->update.getMatrixMinimum()));
   return optimizer;
 }
 

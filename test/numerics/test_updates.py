@@ -201,9 +201,18 @@ def test_clipping(folder, target, failures):
 
 
 def test_groups(folder, target, failures):
+    check_groups(folder, target, failures, {"a": 77, "b": 1, "c": 4097, "d": 64, "e": 129})
+
+
+def test_long_sweep(folder, target, failures):
+    """More than caches hold: blocks that ask for later lines, and what is left of them."""
+    if target is None:
+        check_groups(folder, target, failures, {"a": 77, "b": 1, "c": 2_000_003, "d": 64, "e": 129})
+
+
+def check_groups(folder, target, failures, sizes):
     """One sweep over parameters of odd sizes, two weight decays, clipping: each
     element as if its tensor were alone; the norm is that of the gradients only."""
-    sizes = {"a": 77, "b": 1, "c": 4097, "d": 64, "e": 129}
     spared = ("b", "e")
     # c decays in its own way, d learns slowly: both are sweeps of their own.
     decays = {"a": 0.1, "b": 0.0, "c": 0.3, "d": 0.1, "e": 0.0}
@@ -392,7 +401,7 @@ def test():
     failures = Failures()
     for target in TARGETS:
         for part in (test_start_values, test_deviations, test_micro_batches, test_clipping,
-                     test_groups, test_traces, test_epsilon, test_schedules, test_t5_schedule):
+                     test_groups, test_long_sweep, test_traces, test_epsilon, test_schedules, test_t5_schedule):
             with tempfile.TemporaryDirectory() as folder:
                 part(folder, target, failures)
     return failures
