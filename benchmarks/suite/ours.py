@@ -82,6 +82,9 @@ def prepare(spec, threads):
         path = os.path.join(folder, "row.plan")
         program = compile_spec(spec, path)
         session = runtime.Session(path, threads)
+    if program == "apply":  # rules have scalars that start at 1
+        session.set("control.random", (1, 0, 0))
+        session.run("initialize")
     fill(session, spec)
     first = None
     if program == "apply":

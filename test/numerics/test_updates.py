@@ -162,6 +162,32 @@ def test_traces(folder, target, failures):
                             f"{run.session.variable('optimizer.updates')}")
 
 
+def renamed(text):
+    """SSA values by the order in which they appear."""
+    names = {}
+    return re.sub(r"%\w+", lambda m: names.setdefault(m.group(0), f"%{len(names)}"), text)
+
+
+def test_own_rules(folder, target, failures):
+    """Each shipped rule, written out and named as optimizer.rule, is the same update."""
+    if target is not None:
+        return
+    path = os.path.join(folder, "rule.mlir")
+    for name in ("sgd", "momentum", "adam", "adamw", "bert_adam", "lion", "adafactor"):
+        rest = "learning_rate = 0.1\nclip_norm = 2.0\nweight_decay = 0.1"
+        shipped = update_text(folder, f'name = "{name}"\n{rest}', 'name = "linear"\ntotal_steps = 9')
+        text = re.sub(r"schedule \{.*?\n    \} step \{", "schedule {\n^bb0(%t: tensor<f64>):\n"
+                      "  %one = nn.constant dense<1.0> : tensor<f64>\n"
+                      "  train.yield %one : tensor<f64>\n} step {", shipped, flags=re.DOTALL)
+        # Clipping and decay are the recipe's.
+        text = re.sub(r"(clip_norm|weight_decay) = [^,}]*(, )?", "", text).replace(", }", "}")
+        with open(path, "w") as file:
+            file.write(text)
+        own = update_text(folder, f'rule = "{path}"\n{rest}', 'name = "linear"\ntotal_steps = 9')
+        if renamed(own) != renamed(shipped):
+            failures.append(f"expected {name} as a rule of one's own to be\n{shipped}\nbut got\n{own}")
+
+
 def test_epsilon(folder, target, failures):
     # 4.4: one step with g = ε = 1e-6, η = 1 in PyTorch's, fairseq's and BERT's form.
     common = "learning_rate = 1.0\nbeta1 = 0.9\nbeta2 = 0.999\nepsilon = 1e-6\n"
@@ -401,7 +427,7 @@ def test():
     failures = Failures()
     for target in TARGETS:
         for part in (test_start_values, test_deviations, test_micro_batches, test_clipping,
-                     test_groups, test_long_sweep, test_traces, test_epsilon, test_schedules, test_t5_schedule):
+                     test_groups, test_long_sweep, test_traces, test_own_rules, test_epsilon, test_schedules, test_t5_schedule):
             with tempfile.TemporaryDirectory() as folder:
                 part(folder, target, failures)
     return failures
