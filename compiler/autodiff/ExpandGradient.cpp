@@ -32,6 +32,7 @@ public:
 
 private:
   void findActive();
+  LogicalResult readScale();
   LogicalResult seed();
   LogicalResult propagate();
   LogicalResult writeGradients();
@@ -39,13 +40,17 @@ private:
 
   Value keepFirst(Location loc, Value fresh, StringRef symbol);
   Value firstMicroBatch();
+  LogicalResult ensureState(Location loc, const std::string &name,
+                            train::Role role, APFloat value);
   LogicalResult ensureMetric(Location loc, const std::string &name);
 
+  RankedTensorType scalarType() {
+    return RankedTensorType::get({}, builder.getF64Type());
+  }
   Value scalar(Location loc, double value) {
-    auto type = RankedTensorType::get({}, builder.getF64Type());
     return nn::ConstantOp::create(
-        builder, loc, type,
-        DenseElementsAttr::get(type, llvm::ArrayRef(value)));
+        builder, loc, scalarType(),
+        DenseElementsAttr::get(scalarType(), llvm::ArrayRef(value)));
   }
 
   plan::ProgramOp program;
@@ -56,6 +61,8 @@ private:
   ReverseMode mode;
   /// micro_batch == 0, made on first use.
   Value isFirst;
+  /// What the loss is multiplied with; null where nothing is.
+  Value scale;
 };
 
 /// A value is active if it depends on a trainable parameter.
@@ -72,8 +79,32 @@ void ProgramDifferentiator::findActive() {
   }
 }
 
-// d(loss)/d(sum) = weight / Σ count over the step (training-semantics.md 3.1),
-// 0 where nothing counts.
+/// The scale of the loss, which the host can read after the step. It lives in a
+/// state where it moves.
+LogicalResult ProgramDifferentiator::readScale() {
+  auto module = program->getParentOfType<ModuleOp>();
+  auto all = module.getOps<train::ScaleLossOp>();
+  if (all.empty())
+    return success();
+  train::ScaleLossOp rule = *all.begin();
+  Location loc = rule.getLoc();
+  if (rule.getDynamic()) {
+    if (failed(ensureState(loc, train::kLossScale.str(), train::Role::Optimizer,
+                           rule.getInitial())))
+      return failure();
+    scale =
+        train::ReadOp::create(builder, loc, scalarType(), train::kLossScale);
+  } else {
+    scale = scalar(loc, rule.getInitial().convertToDouble());
+  }
+  if (failed(ensureMetric(loc, train::kUsedLossScale.str())))
+    return failure();
+  train::WriteOp::create(builder, loc, scale, train::kUsedLossScale);
+  return success();
+}
+
+// d(loss)/d(sum) = weight · scale / Σ count over the step
+// (training-semantics.md 3.1), 0 where nothing counts.
 LogicalResult ProgramDifferentiator::seed() {
   for (auto loss : block->getOps<train::LossOp>()) {
     if (!mode.isActive(loss.getSum()))
@@ -86,6 +117,8 @@ LogicalResult ProgramDifferentiator::seed() {
     Value total = train::ReadOp::create(builder, loc, type, count);
     Value zero = scalar(loc, 0);
     Value weight = scalar(loc, loss.getWeight().convertToDouble());
+    if (scale)
+      weight = nn::MulOp::create(builder, loc, type, weight, scale);
     Value quotient = nn::DivOp::create(builder, loc, type, weight, total);
     Value empty = nn::CompareOp::create(
         builder, loc, RankedTensorType::get({}, builder.getI1Type()),
@@ -182,23 +215,32 @@ LogicalResult ProgramDifferentiator::writeGradients() {
   return success();
 }
 
-LogicalResult ProgramDifferentiator::ensureMetric(Location loc,
-                                                  const std::string &name) {
-  auto type = RankedTensorType::get({}, builder.getF64Type());
+/// A scalar state of that name, created where it is missing.
+LogicalResult ProgramDifferentiator::ensureState(Location loc,
+                                                 const std::string &name,
+                                                 train::Role role,
+                                                 APFloat value) {
+  RankedTensorType type = scalarType();
   if (Operation *existing = symbols.lookup(name)) {
     auto state = dyn_cast<train::StateOp>(existing);
-    if (state && state.getTensorType() == type)
+    if (state && state.getTensorType() == type && state.getRole() == role)
       return success();
     return existing->emitOpError()
            << "expected @" << name << " to be a train.state of type " << type
-           << ", but it is not";
+           << " and role " << train::stringifyRole(role) << ", but it is not";
   }
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPoint(program);
-  symbols.insert(train::StateOp::create(builder, loc, name, train::Role::Metric,
-                                        type, APFloat(0.0), FlatSymbolRefAttr(),
-                                        StringAttr()));
+  auto external = role == train::Role::Optimizer ? builder.getStringAttr(name)
+                                                 : StringAttr();
+  symbols.insert(train::StateOp::create(builder, loc, name, role, type, value,
+                                        FlatSymbolRefAttr(), external));
   return success();
+}
+
+LogicalResult ProgramDifferentiator::ensureMetric(Location loc,
+                                                  const std::string &name) {
+  return ensureState(loc, name, train::Role::Metric, APFloat(0.0));
 }
 
 LogicalResult ProgramDifferentiator::lowerLosses() {
@@ -226,7 +268,8 @@ LogicalResult ProgramDifferentiator::run() {
                << "expected every train.loss before train.gradient, but got \""
                << loss.getName() << "\" after it";
     findActive();
-    if (failed(seed()) || failed(propagate()) || failed(writeGradients()))
+    if (failed(readScale()) || failed(seed()) || failed(propagate()) ||
+        failed(writeGradients()))
       return failure();
     request->erase();
   }

@@ -9,7 +9,9 @@ def ExpandGradientPass : Pass<"trainc-expand-gradient", "::mlir::ModuleOp"> {
   let description = [{
     Reverse mode over the operations of a program through
     `DifferentiableOpInterface`. Each loss term's sum is seeded with weight / total
-    count of the step (0 where that is 0). Only values that depend on a trainable
+    count of the step (0 where that is 0), times the scale of `train.scale_loss`
+    where there is one: `@optimizer.loss_scale` if it is dynamic. The scale that a step
+    used is in `@metric.loss_scale`. Only values that depend on a trainable
     parameter get a gradient. `@grad.<parameter>` holds the sum over the
     micro-batches of the step, `@loss.<term>.sum` the same of the term's sum.
   }];

@@ -34,12 +34,16 @@ public:
     for (Operation *op : group)
       if (leaves(op->getResult(0), inside))
         results.push_back(op->getResult(0));
+    // What may be left out has to be made where the old value lies; the memory
+    // stage keeps that for others that read it.
+    bool bounded = boundOf(group.front()).has_value();
     for (Value result : results)
       updates.push_back(
-          reduction
-              ? Value()
-              : findUpdate(result, operands, updates, shape.size(),
-                           [&](Operation *op) { return inside.contains(op); }));
+          reduction ? Value()
+                    : findUpdate(result, operands, updates, shape.size(),
+                                 [&](Operation *op) {
+                                   return bounded || inside.contains(op);
+                                 }));
   }
 
   LogicalResult outline(KernelTable &kernels) {

@@ -28,6 +28,7 @@ void buildFusionPipeline(mlir::OpPassManager &manager) {
   manager.addPass(createFuseLossGradientPass());
   manager.addPass(createChunkVocabularyPass());
   manager.addPass(createAccumulatePass());
+  manager.addPass(createLeaveOutPass());
   // Before grouping, so that the producers of a large sum are absorbed in the
   // shape of its pieces.
   manager.addPass(createExpandReductionsPass());

@@ -51,6 +51,17 @@ def AccumulatePass : Fusion_Pass<"trainc-accumulate"> {
   }];
 }
 
+def LeaveOutPass : Fusion_Pass<"trainc-leave-out"> {
+  let summary = "Leaves out the work for values that are not written after all";
+  let description = [{
+    Where a program writes a variable `nn.select` of a new value and its own old one,
+    by a condition that is one scalar for all elements, the select and what only such selects need
+    get a bound (plan.bounds): everything where the condition holds, nothing where it
+    does not. Scalars stay without one unless they are made from tensors that have
+    one. The remark "leave-out" of category "fusion" says so.
+  }];
+}
+
 def ExpandReductionsPass : Fusion_Pass<"trainc-expand-reductions"> {
   let summary = "Sums over everything in two steps of a fixed shape";
   let description = [{

@@ -43,12 +43,13 @@ public:
     for (Operation *op : prologue)
       if (isKept(op->getResult(0)))
         kept.push_back(op->getResult(0));
+    bool bounded = boundOf(group.front()).has_value();
     for (Value result : results)
       updates.push_back(llvm::is_contained(epilogue, result.getDefiningOp())
                             ? findUpdate(result, after, updates, shape.size(),
                                          [&](Operation *op) {
-                                           return llvm::is_contained(epilogue,
-                                                                     op);
+                                           return bounded || llvm::is_contained(
+                                                                 epilogue, op);
                                          })
                             : Value());
     placeTile();

@@ -20,14 +20,19 @@ LogicalResult UpdateExpander::run() {
     return update.emitOpError()
            << "expected train.update in a plan.program after the objective "
               "stage, but got it elsewhere";
-  if (failed(formSweeps(module)) || failed(measureNorm()) ||
-      failed(runSchedule()) || failed(runStep()))
+  if (failed(formSweeps(module)) || failed(readScale()) ||
+      failed(measureNorm()) || failed(runSchedule()) || failed(runStep()))
     return failure();
   for (const Sweep &sweep : sweeps)
     if (failed(updateParameters(sweep)))
       return failure();
-  module->setAttr("train.metrics",
-                  builder.getStrArrayAttr({"learning_rate", "grad_norm"}));
+  SmallVector<StringRef> metrics{"learning_rate", "grad_norm"};
+  if (scaling) {
+    if (failed(updateScale()))
+      return failure();
+    metrics.append({"loss_scale", "skipped"});
+  }
+  module->setAttr("train.metrics", builder.getStrArrayAttr(metrics));
   update.erase();
   return success();
 }
@@ -47,6 +52,9 @@ struct ExpandUpdatePass : impl::ExpandUpdatePassBase<ExpandUpdatePass> {
     for (train::UpdateOp update : updates)
       if (failed(UpdateExpander(update, symbols).run()))
         return signalPassFailure();
+    for (auto scaling : llvm::make_early_inc_range(
+             getOperation().getOps<train::ScaleLossOp>()))
+      scaling.erase();
   }
 };
 

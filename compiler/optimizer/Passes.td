@@ -17,6 +17,11 @@ def ExpandUpdatePass : Pass<"trainc-expand-update", "::mlir::ModuleOp"> {
     cloned once per group. Optimizer states
     are created here: `@optimizer.updates`, `@optimizer.<scalar>`,
     `@<parameter>.<state>`. Sets the module attribute `train.metrics`.
+
+    Where the norm is not finite, every variable is written what it held: a step
+    is skipped whole. `train.scale_loss` goes: its scale is taken out of norm and
+    gradients, and moves by its rule (training-semantics.md 5); `@metric.skipped` says
+    whether this step was.
   }];
   let dependentDialects = ["::trainc::nn::NNDialect", "::trainc::train::TrainDialect"];
 }

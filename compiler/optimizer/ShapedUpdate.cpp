@@ -121,10 +121,14 @@ private:
     int time;
     SmallVector<Value> values; ///< new elements, as values of the region
     SmallVector<StringAttr> variables; ///< that they go to, or null
+    SmallVector<Value> before; ///< what those held, as arguments of the region
     SmallVector<train::MeanOp> rowSums, columnSums, sums;
     /// What it reads, and, of means, the sums that it turns into them.
     llvm::SetVector<Value> imports;
 
+    bool writes() const {
+      return llvm::any_of(before, [](Value value) { return bool(value); });
+    }
     bool isEmpty() const {
       return values.empty() && rowSums.empty() && columnSums.empty() &&
              sums.empty();
@@ -145,11 +149,13 @@ private:
   }
 
   Pass planPass(Extent space, int time) {
-    Pass pass{space, time, {}, {}, {}, {}, {}, {}};
+    Pass pass{space, time, {}, {}, {}, {}, {}, {}, {}};
     for (auto [i, value] : llvm::enumerate(cut.yielded()))
       if (cut.yieldExtent(i) == space && cut.yieldTime(i) == time) {
         pass.values.push_back(value);
         pass.variables.push_back(parameters.variables[i]);
+        pass.before.push_back(
+            cut.block().getArgument(i == 0 ? 0 : i + 1)); // behind the gradient
       }
     for (Operation &op : cut.block().without_terminator()) {
       Value result = op.getResult(0);
@@ -165,10 +171,14 @@ private:
           !llvm::is_contained(pass.values, result)) {
         pass.values.push_back(result);
         pass.variables.push_back({});
+        pass.before.push_back({});
       }
     }
-    for (Value value : pass.values)
+    for (auto [value, before] : llvm::zip(pass.values, pass.before)) {
       collect(pass, value);
+      if (before)
+        pass.imports.insert(before);
+    }
     for (auto *means : {&pass.rowSums, &pass.columnSums, &pass.sums})
       for (train::MeanOp mean : *means)
         collect(pass, mean.getInput());
@@ -199,6 +209,8 @@ private:
         own.push_back(outer.lookup(value));
     bool scales = parameters.gradientFactor &&
                   pass.imports.contains(cut.block().getArgument(1));
+    if (pass.writes())
+      operands[4].push_back(parameters.changes);
     if (scales)
       operands[4].push_back(parameters.gradientFactor);
 
@@ -285,9 +297,17 @@ private:
           own = finish(b, own, meanSize(mean), mean);
         mapping.map(value, own);
       }
+    // What goes to a variable is chosen.
     SmallVector<Value> yielded;
-    for (Value value : pass.values)
-      yielded.push_back(cloneInside(b, value, mapping));
+    for (auto [value, before] : llvm::zip(pass.values, pass.before)) {
+      Value made = cloneInside(b, value, mapping);
+      if (before)
+        made = nn::SelectOp::create(
+            b, loc, made.getType(),
+            body.getArgument(body.getNumArguments() - 1 - scales), made,
+            mapping.lookup(before));
+      yielded.push_back(made);
+    }
     RankedTensorType f64 = RankedTensorType::get({}, b.getF64Type());
     for (auto *means : {&pass.rowSums, &pass.columnSums, &pass.sums})
       for (train::MeanOp mean : *means) {

@@ -16,6 +16,9 @@ struct ShapedParameters {
   llvm::SmallVector<mlir::StringAttr> variables;
   /// Factor of the gradient, a scalar; null for 1.
   mlir::Value gradientFactor;
+  /// Whether variables change, a scalar i1: else they are written what they
+  /// held.
+  mlir::Value changes;
 };
 
 /// Builds the passes (train.sweep) that `region` of `update` needs, and writes

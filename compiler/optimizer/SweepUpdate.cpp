@@ -58,7 +58,8 @@ void UpdateExpander::updateShaped(const Sweep &sweep,
                               SmallVector<Value>(reads),
                               SmallVector<StringAttr>(variables),
                               coefficient ? convert(coefficient, element)
-                                          : Value()};
+                                          : Value(),
+                              finite};
   parameters.arguments.push_back(constant(f64.clone(element), sweep.decay));
   for (Value scalar : deriveFor(sweep.rateFactor))
     parameters.arguments.push_back(convert(scalar, element));
@@ -94,9 +95,11 @@ void UpdateExpander::updateFlat(const Sweep &sweep,
         to.setType(cast<RankedTensorType>(wide));
     }
   }
-  for (auto [variable, value] :
-       llvm::zip(variables, block.getTerminator()->getOperands()))
-    train::WriteOp::create(builder, loc, mapping.lookup(value), variable);
+  for (auto [i, variable, value] :
+       llvm::enumerate(variables, block.getTerminator()->getOperands())) {
+    Value before = arguments[i == 0 ? 0 : i + 1]; // behind the gradient
+    writeIfFinite(mapping.lookup(value), before, variable);
+  }
 }
 
 } // namespace trainc::optimizer

@@ -40,6 +40,7 @@ private:
   llvm::FailureOr<mlir::StringAttr>
   createStates(const Sweep &sweep, llvm::StringRef name, train::Extent extent);
   llvm::LogicalResult readGradients(Sweep &sweep);
+  llvm::LogicalResult readScale();
   llvm::LogicalResult measureNorm();
   llvm::LogicalResult runSchedule();
   mlir::Value countInTokens();
@@ -52,6 +53,12 @@ private:
   void updateFlat(const Sweep &sweep,
                   llvm::ArrayRef<mlir::StringAttr> variables,
                   llvm::ArrayRef<mlir::Value> reads);
+  llvm::LogicalResult updateScale();
+
+  /// Writes `value` where all gradients are finite, else what the variable held
+  /// `before`: a step is taken whole or not at all.
+  void writeIfFinite(mlir::Value value, mlir::Value before,
+                     mlir::StringAttr variable);
 
   llvm::LogicalResult expectFree(llvm::StringRef name);
   llvm::FailureOr<mlir::StringAttr>
@@ -92,7 +99,12 @@ private:
   mlir::RankedTensorType f64;
 
   std::vector<Sweep> sweeps;
-  /// Factor of clipping, f64; null without clipping.
+  /// How the loss is scaled, and by how much in this step; null without.
+  train::ScaleLossOp scaling;
+  mlir::Value scale;
+  /// Whether the norm of all gradients, so each of them, is finite; i1.
+  mlir::Value finite;
+  /// Factor of gradients for clipping and the loss scale, f64; null without.
   mlir::Value coefficient;
   mlir::Value learningRate;
   /// Scalar states before this update.

@@ -8,12 +8,15 @@
 #include "compiler/optimizer/UpdateExpander.h"
 #include "mlir/IR/IRMapping.h"
 
+#include <limits>
+
 using namespace mlir;
 
 namespace trainc::optimizer {
 
-// ‖g‖ = √(Σ g²) over all gradients, sums in f64; coefficient
-// min(1, c/(‖g‖ + ε)).
+// ‖g‖ = √(Σ g²) over all gradients without the loss scale, sums in f64; the
+// coefficient is min(1, c/(‖g‖ + ε)), over the scale. The sum is not finite
+// exactly where a gradient is not: squares of f32 fit in f64 many times over.
 LogicalResult UpdateExpander::measureNorm() {
   SmallVector<Attribute> all;
   for (const Sweep &sweep : sweeps)
@@ -22,6 +25,14 @@ LogicalResult UpdateExpander::measureNorm() {
   Value total =
       train::SumSquaresOp::create(builder, loc, f64, builder.getArrayAttr(all));
   Value norm = nn::SqrtOp::create(builder, loc, f64, total);
+  if (scale) {
+    coefficient = nn::DivOp::create(builder, loc, f64, constant(f64, 1), scale);
+    norm = nn::MulOp::create(builder, loc, f64, norm, coefficient);
+  }
+  constexpr double kLargest = std::numeric_limits<double>::max();
+  finite = nn::CompareOp::create(builder, loc, f64.clone(builder.getI1Type()),
+                                 nn::ComparePredicate::LessEqual, norm,
+                                 constant(f64, kLargest));
   auto metric =
       createState("metric.grad_norm", train::Role::Metric, f64, 0, {}, "");
   if (failed(metric))
@@ -35,8 +46,12 @@ LogicalResult UpdateExpander::measureNorm() {
       builder, loc, f64, norm,
       constant(f64, update.getClipEpsilon().convertToDouble()));
   Value ratio = nn::DivOp::create(builder, loc, f64, constant(f64, clip), safe);
-  coefficient =
+  Value clipping =
       nn::MinimumOp::create(builder, loc, f64, ratio, constant(f64, 1));
+  coefficient =
+      coefficient ? nn::MulOp::create(builder, loc, f64, clipping, coefficient)
+                        .getResult()
+                  : clipping;
   return success();
 }
 
@@ -63,7 +78,7 @@ LogicalResult UpdateExpander::runSchedule() {
     return failure();
   Value before = train::ReadOp::create(builder, loc, f64, updates->getValue());
   Value number = nn::AddOp::create(builder, loc, f64, before, constant(f64, 1));
-  train::WriteOp::create(builder, loc, number, *updates);
+  writeIfFinite(number, before, *updates);
   if (update.getTokensPerUpdate())
     number = countInTokens();
   learningRate = cloneScalars(update.getSchedule(), number).front();
@@ -103,8 +118,8 @@ LogicalResult UpdateExpander::runStep() {
   SmallVector<Value> arguments{learningRate};
   llvm::append_range(arguments, scalarsBefore);
   SmallVector<Value> results = cloneScalars(update.getStep(), arguments);
-  for (auto [state, value] : llvm::zip(states, results))
-    train::WriteOp::create(builder, loc, value, state);
+  for (auto [state, value, before] : llvm::zip(states, results, scalarsBefore))
+    writeIfFinite(value, before, state);
   derived.assign(results.begin() + states.size(), results.end());
   return success();
 }

@@ -55,6 +55,19 @@ FailureOr<StringAttr> UpdateExpander::createGroup(const std::string &name,
   return group.getSymNameAttr();
 }
 
+void UpdateExpander::writeIfFinite(Value value, Value before,
+                                   StringAttr variable) {
+  auto type = cast<RankedTensorType>(value.getType());
+  Value condition = finite;
+  if (type.getRank())
+    condition =
+        nn::BroadcastOp::create(builder, loc, type.clone(builder.getI1Type()),
+                                condition, ArrayRef<int64_t>());
+  Value kept =
+      nn::SelectOp::create(builder, loc, type, condition, value, before);
+  train::WriteOp::create(builder, loc, kept, variable);
+}
+
 /// The region that a parameter takes, and what else must agree for parameters
 /// to be updated together.
 Sweep UpdateExpander::describe(train::ParameterOp parameter) {

@@ -44,6 +44,16 @@ static void setAttributes(ModuleOp module, const Recipe &recipe) {
   module->setAttr("train.ignored_buffers", builder.getStrArrayAttr(names));
 }
 
+static void scaleLoss(ModelBuilder &model, const LossScale &scale) {
+  OpBuilder builder(model.module().getBodyRegion());
+  builder.setInsertionPointToEnd(model.module().getBody());
+  auto number = [](double value) { return llvm::APFloat(value); };
+  train::ScaleLossOp::create(builder, model.loc(), number(scale.initial),
+                             scale.dynamic, number(scale.growth),
+                             scale.interval, number(scale.backoff),
+                             scale.hysteresis, number(scale.floor));
+}
+
 /// @prefill: logits after position `control.position` of one sequence. Only
 /// that row goes through the vocabulary projection.
 static void buildPrefill(ModelBuilder &model, const Recipe &recipe) {
@@ -102,6 +112,8 @@ OwningOpRef<ModuleOp> buildModule(MLIRContext &context, const RecipeFile &file,
   setAttributes(*module, recipe);
   ModelBuilder model(*module, recipe.family->name,
                      recipe.family->externalPrefix);
+  if (recipe.lossScale)
+    scaleLoss(model, *recipe.lossScale);
   train::StepOp step =
       model.beginStep(recipe.batch.sequences, recipe.batch.length);
   Block &block = step.getBody().front();

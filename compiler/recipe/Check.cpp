@@ -52,7 +52,6 @@ private:
   void readRule();
   void readBatch();
   void readSchedule();
-  void readPrecision();
   void readMemory();
   void checkSizes(const Settings &tokens);
 
@@ -208,23 +207,6 @@ void Checker::readSchedule() {
         << static_cast<int64_t>(std::ceil(recipe_.shape.warmup));
 }
 
-void Checker::readPrecision() {
-  // A scale is a number or a name, so its key has no one type.
-  const Entry *scale = file_.find("precision", "loss_scale");
-  RecipeFile rest = file_;
-  if (scale) {
-    rest.sections.at("precision").entries.erase("loss_scale");
-    const auto *text =
-        scale->value ? std::get_if<std::string>(&*scale->value) : nullptr;
-    if (!text || *text != "none")
-      error("precision", "loss_scale")
-          << "expected precision.loss_scale to be \"none\", but got "
-          << scale->written << ", which is not supported yet";
-  }
-  recipe_.precision =
-      readSection(rest, "precision", commonKeys("precision"), errors_);
-}
-
 /// Bytes of "2GiB", "512 MiB", "1000000"; nothing where it is not a size.
 std::optional<int64_t> parseBytes(llvm::StringRef text) {
   uint64_t factor = 1;
@@ -304,7 +286,7 @@ FailureOr<Recipe> Checker::run() {
                errors_);
   readBatch();
   readSchedule();
-  readPrecision();
+  recipe_.precision = readPrecision(file_, recipe_.lossScale, errors_);
   readMemory();
   Settings tokens = readSection(file_, "tokens", commonKeys("tokens"), errors_);
   recipe_.run = readSection(file_, "run", commonKeys("run"), errors_);

@@ -6,6 +6,7 @@
 #ifndef TRAINC_COMPILER_RECIPE_CHECK_H
 #define TRAINC_COMPILER_RECIPE_CHECK_H
 
+#include "compiler/recipe/LossScale.h"
 #include "compiler/recipe/RecipeFile.h"
 #include "models/Registry.h"
 
@@ -28,6 +29,7 @@ struct Recipe {
   models::Settings scheduleSettings, precision, run;
   models::BatchShape batch;
   models::ScheduleShape shape;
+  std::optional<LossScale> lossScale;       ///< none: the loss as it is
   int64_t totalSteps = 0;                   ///< 0 where the recipe names none
   std::optional<int64_t> memoryBudgetBytes; ///< of memory.budget
 };

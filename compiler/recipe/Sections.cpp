@@ -2,6 +2,7 @@
 
 #include "compiler/recipe/Sections.h"
 
+#include "compiler/recipe/LossScale.h"
 #include "runtime/core/StepShapes.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -86,10 +87,13 @@ std::vector<Key> commonKeys(llvm::StringRef section) {
             integerKey("total_tokens", std::nullopt,
                        {.minimum = 1, .maximum = kMaximumTokens},
                        "the same in tokens")};
-  if (section == "precision")
-    return {choiceKey("compute", "float32", {"float32", "bfloat16", "float16"},
-                      "type of matrix products and activations"),
-            choiceKey("loss_scale", "none", {"none"}, "of 16-bit gradients")};
+  if (section == "precision") {
+    std::vector<Key> keys = {
+        choiceKey("compute", "float32", {"float32", "bfloat16", "float16"},
+                  "type of matrix products and activations")};
+    llvm::append_range(keys, lossScaleKeys());
+    return keys;
+  }
   if (section == "memory")
     return {choiceKey(
         "budget", std::nullopt, {},

@@ -7,6 +7,8 @@
 #include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <limits>
+
 using namespace mlir;
 
 #include "dialects/train/TrainDialect.cpp.inc"
@@ -250,6 +252,37 @@ LogicalResult LossOp::verify() {
       return emitOpError()
              << "expected distinct names of loss terms, but got \"" << getName()
              << "\" twice";
+  return success();
+}
+
+LogicalResult ScaleLossOp::verify() {
+  constexpr double kLargest = std::numeric_limits<float>::max();
+  double initial = getInitial().convertToDouble();
+  constexpr double kSmallest = std::numeric_limits<float>::min();
+  if (!(initial >= kSmallest && initial <= kLargest)) // scale_loss_c1
+    return emitOpError() << "expected a scale above 0 that is a normal f32, "
+                            "but got "
+                         << initial;
+  double growth = getGrowth().convertToDouble();
+  double backoff = getBackoff().convertToDouble();
+  double floor = getFloor().convertToDouble();
+  if (!(growth > 1 && growth <= kLargest)) // scale_loss_c2
+    return emitOpError() << "expected a finite growth above 1, but got "
+                         << growth;
+  if (!(backoff > 0 && backoff < 1)) // scale_loss_c2
+    return emitOpError() << "expected a backoff between 0 and 1, but got "
+                         << backoff;
+  if (getInterval() < 1 || getHysteresis() < 1) // scale_loss_c2
+    return emitOpError() << "expected an interval and a hysteresis of at least "
+                            "1, but got "
+                         << getInterval() << " and " << getHysteresis();
+  if (!(floor >= 0 && floor <= initial)) // scale_loss_c2
+    return emitOpError() << "expected a floor from 0 to the scale of "
+                         << initial << ", but got " << floor;
+  for (auto other : (*this)->getBlock()->getOps<ScaleLossOp>())
+    if (other != *this) // scale_loss_c3
+      return emitOpError()
+             << "expected one train.scale_loss in a module, but got a second";
   return success();
 }
 

@@ -26,6 +26,11 @@ inline constexpr llvm::StringLiteral kControlMicroBatch = "control.micro_batch";
 inline constexpr llvm::StringLiteral kControlTokens = "control.tokens";
 inline constexpr llvm::StringLiteral kControlPosition = "control.position";
 
+/// The scale of the loss: what moves with train.scale_loss, and what a step
+/// used.
+inline constexpr llvm::StringLiteral kLossScale = "optimizer.loss_scale";
+inline constexpr llvm::StringLiteral kUsedLossScale = "metric.loss_scale";
+
 /// The train.parameter, train.state or train.group of that name around `from`;
 /// its type, or null where there is none.
 mlir::RankedTensorType lookupVariableType(mlir::SymbolTableCollection &tables,

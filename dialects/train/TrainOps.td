@@ -213,4 +213,30 @@ def Train_GradientOp : Train_Op<"gradient"> {
   let assemblyFormat = "attr-dict";
 }
 
+def Train_ScaleLossOp : Train_Op<"scale_loss", [HasParent<"::mlir::ModuleOp">]> {
+  let summary = "The loss is multiplied before it is differentiated";
+  let description = [{
+    Keeps small gradients within the range of 16-bit floats. The autodiff stage seeds
+    the backward computation with so many times the loss; the optimizer stage
+    takes the scale out of norm and gradients. It is `initial`, and stays so unless
+    `dynamic` (training-semantics.md 5): after `interval` steps in a row without a
+    gradient that is not finite it is multiplied by `growth`, if the product is a finite
+    f32. A step with one counts down from `hysteresis`, which only growth refills; at
+    0 the scale is multiplied by `backoff`, to `floor` at least.
+    (C1) `initial` is above 0 and a normal f32. (C2) `growth` is finite and above 1,
+    `backoff` between 0 and 1, `interval` and `hysteresis` at least 1, `floor` from 0
+    to `initial`. (C3) it is the only one in its module.
+
+    ```mlir
+    train.scale_loss 65536.0 dynamic {hysteresis = 2 : i64, floor = 1.0 : f64}
+    ```
+  }];
+  let arguments = (ins F64Attr:$initial, UnitAttr:$dynamic,
+    DefaultValuedAttr<F64Attr, "2.0">:$growth, DefaultValuedAttr<I64Attr, "2000">:$interval,
+    DefaultValuedAttr<F64Attr, "0.5">:$backoff, DefaultValuedAttr<I64Attr, "1">:$hysteresis,
+    DefaultValuedAttr<F64Attr, "0.0">:$floor);
+  let assemblyFormat = "$initial (`dynamic` $dynamic^)? attr-dict";
+  let hasVerifier = 1;
+}
+
 #endif // TRAINC_DIALECTS_TRAIN_TRAINOPS_TD

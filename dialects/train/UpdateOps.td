@@ -33,8 +33,9 @@ def Train_UpdateOp : Train_Op<"update", [IsolatedFromAbove]> {
       hold any `train.mean`.
 
     `clip_norm` c > 0 scales all gradients by min(1, c/(‖g‖ + `clip_epsilon`)) first
-    (training-semantics.md 4.6). A parameter of another rate takes region `step`
-    with its own learning rate; scalar states follow the schedule's.
+    (training-semantics.md 4.6). Where ‖g‖ is not finite, nothing is updated and no
+    state changes. A parameter of another rate takes region `step` with its own learning
+    rate; scalar states follow the schedule's.
     (C1) block signatures as above. (C2) `scalar_values` has one start per scalar
     state. (C3) `element` and `matrix` hold only elementwise operations, constants and
     means. (C4) what `matrix` yields for a state varies no more than the state's extent.

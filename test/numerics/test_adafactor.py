@@ -215,10 +215,40 @@ def test_state(folder, target, failures):
         failures.append(f"[{target}] expected 20480 bytes in w.v_row and w.v_col, but got {size} in {states}")
 
 
+def test_skipped(folder, target, failures):
+    """A gradient that is not finite, wherever it is: no variable changes a bit, and the
+    next step is as if there had been none."""
+    shapes = {"w": (2, 3), "x": (2, 3), "large": (300, 1001), "b": (77,)}
+    recipe = COMMON + "beta1 = 0.9\nmin_dim_to_factor = 1\nweight_decay = 0.1\n"
+    run, calm = (Run(folder, recipe, shapes, target) for _ in range(2))
+    rng = np.random.default_rng(3)
+    start = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+    for session in (run.session, calm.session):
+        for name, value in start.items():
+            session.set(name, value)
+    names = [name for name in run.session.names()
+             if name.split(".")[0] in (*shapes, "optimizer")]
+    for where in shapes:
+        good = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+        before = {name: run.session.variable(name).copy() for name in names}
+        for bad in (np.inf, np.nan):
+            spoiled = {name: value.copy() for name, value in good.items()}
+            spoiled[where].flat[-1] = bad
+            run.step(spoiled)
+            for name in names:
+                if run.session.variable(name).tobytes() != before[name].tobytes():
+                    failures.append(f"[{target}] {bad} in {where}: expected {name} as before")
+        run.step(good)
+        calm.step(good)
+        for name in names:
+            if run.session.variable(name).tobytes() != calm.session.variable(name).tobytes():
+                failures.append(f"[{target}] after {where}: expected {name} as without skipped steps")
+
+
 def test():
     failures = Failures()
     for target in TARGETS:
-        for part in (test_published, test_forms, test_blocks, test_state):
+        for part in (test_published, test_forms, test_blocks, test_state, test_skipped):
             with tempfile.TemporaryDirectory() as folder:
                 part(folder, target, failures)
     return failures

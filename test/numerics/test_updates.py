@@ -58,11 +58,11 @@ def update_text(folder, optimizer, schedule='name = "constant"\ntotal_steps = 10
     return "\n".join(lines[first:last + 1])
 
 
-def module(update, tensors, micro_batches=1, spared=(), others=None):
+def module(update, tensors, micro_batches=1, spared=(), others=None, module_lines=""):
     """Parameters name -> size in f32, each with its gradient as frozen parameter
     `given.<name>`; the loss's count is `given.count`'s value. Weight decay leaves out
     those in `spared`; `others` has more attributes of parameters."""
-    text = [module_header(micro_batches)]
+    text = [module_header(micro_batches), module_lines]
     body, total = [], None
     for name, size in tensors.items():
         t = f"tensor<{size}xf32>"
@@ -88,9 +88,11 @@ def module(update, tensors, micro_batches=1, spared=(), others=None):
 
 
 class Run:
-    def __init__(self, folder, update, tensors, target, micro_batches=1, spared=(), others=None):
+    def __init__(self, folder, update, tensors, target, micro_batches=1, spared=(), others=None,
+                 module_lines=""):
         path = os.path.join(folder, "update.plan")
-        runtime.compile_plan(module(update, tensors, micro_batches, spared, others), path, target)
+        text = module(update, tensors, micro_batches, spared, others, module_lines)
+        runtime.compile_plan(text, path, target)
         self.session = runtime.Session(path)
         self.session.set("control.random", (1, 0, 0))
         self.session.run("initialize")

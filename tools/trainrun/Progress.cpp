@@ -2,6 +2,7 @@
 
 #include "tools/trainrun/Progress.h"
 
+#include "runtime/core/Log.h"
 #include "tools/trainrun/Support.h"
 
 #include <fmt/format.h>
@@ -12,6 +13,11 @@ double Progress::tokensPerSecond() const {
   double seconds = bar_.elapsedSeconds();
   return seconds > 0 ? static_cast<double>(tokens_ - first_tokens_) / seconds
                      : 0;
+}
+
+void Progress::warn(std::string_view line) {
+  bar_.finish();
+  logWarning("{}", line);
 }
 
 void Progress::step(uint64_t step, double loss, uint64_t tokens) {

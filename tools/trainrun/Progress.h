@@ -23,6 +23,8 @@ public:
   void step(uint64_t step, double loss, uint64_t tokens);
   /// Prints `line` above the bar.
   void note(std::string_view line) { bar_.note(line); }
+  /// Logs a warning, not into the bar.
+  void warn(std::string_view line);
   /// Ends the bar's line.
   void finish() { bar_.finish(); }
   /// Tokens per second since the start.

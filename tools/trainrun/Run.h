@@ -14,6 +14,7 @@
 #include "tools/trainrun/Commands.h"
 #include "tools/trainrun/MetricsFile.h"
 #include "tools/trainrun/Progress.h"
+#include "tools/trainrun/SkippedSteps.h"
 #include "tools/trainrun/Support.h"
 #include "tools/trainrun/Validation.h"
 
@@ -58,6 +59,7 @@ private:
   std::unique_ptr<PrefetchedData> prefetched_; ///< data_, read beforehand
   Validation validation_;
   TrainingTensors tensors_;
+  SkippedSteps skipped_steps_;
   TrainingState state_;
   FolderLock lock_;
   std::vector<std::string> unsynced_folders_;

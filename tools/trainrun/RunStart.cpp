@@ -159,6 +159,7 @@ Status Run::prepare() {
     return Status::user("expected a number of steps from the plan's schedule "
                         "or --steps, but got none; add --steps N");
   tensors_ = trainingTensors(*session_);
+  skipped_steps_ = SkippedSteps(*session_);
   TRAINC_RETURN_IF_ERROR(restore());
   TRAINC_RETURN_IF_ERROR(openData());
   return createFolder();

@@ -70,9 +70,8 @@ TrainingTensors trainingTensors(Session &session) {
   return tensors;
 }
 
-std::vector<NamedTensor> gradientTensors(Session &session) {
-  const Plan &plan = session.plan();
-  std::vector<NamedTensor> tensors;
+std::vector<NamedVariable> gradientVariables(const Plan &plan) {
+  std::vector<NamedVariable> variables;
   for (size_t i = 0; i < plan.variableCount(); ++i) {
     const abi::Variable &variable = plan.variable(i);
     if (variable.role() != abi::Role::Gradient)
@@ -82,8 +81,15 @@ std::vector<NamedTensor> gradientTensors(Session &session) {
       name = externalName(plan.variable(*parameter));
     else if (name.empty())
       name = externalName(variable);
-    tensors.push_back(tensorOf(session, i, name));
+    variables.push_back({i, name});
   }
+  return variables;
+}
+
+std::vector<NamedTensor> gradientTensors(Session &session) {
+  std::vector<NamedTensor> tensors;
+  for (const auto &[variable, name] : gradientVariables(session.plan()))
+    tensors.push_back(tensorOf(session, variable, name));
   return tensors;
 }
 

@@ -23,7 +23,15 @@ namespace trainc::trainrun {
 /// `session`.
 TrainingTensors trainingTensors(Session &session);
 
+/// A variable of a plan by its index, and its name in files.
+struct NamedVariable {
+  size_t variable;
+  std::string_view name;
+};
+
 /// Gradient variables, each under its parameter's name in files.
+std::vector<NamedVariable> gradientVariables(const Plan &plan);
+/// The same in the memory of `session`.
 std::vector<NamedTensor> gradientTensors(Session &session);
 
 /// Output variables that `program` writes, under their own names.

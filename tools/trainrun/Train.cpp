@@ -68,6 +68,9 @@ Status Run::step(Progress &progress, StepResult &result) {
   state_.tokens = loop_->shapes().tokensBefore(step + 1);
   state_.examples = data_->examplesBefore(step + 1);
   state_.loss = finite(result.loss);
+  if (std::optional<std::string> why =
+          skipped_steps_.explain(step, *loop_, result))
+    progress.warn(*why);
 
   std::optional<double> eval_loss;
   bool best = false;

@@ -145,3 +145,62 @@ module @forward {
     train.write %e, @y : tensor<4xf32>
   }
 }
+
+// -----
+
+// A scale of the loss that moves is an optimizer's state; the seed is multiplied with
+// it, what the step used stays readable, and the sum of the loss is not scaled.
+// CHECK-LABEL: module @scaled
+// CHECK: train.scale_loss 1.024000e+03 dynamic
+// CHECK: train.state @optimizer.loss_scale optimizer : tensor<f64> {external_name = "optimizer.loss_scale", value = 1.024000e+03 : f64}
+// CHECK: train.state @metric.loss_scale metric : tensor<f64>
+// CHECK: %[[SUM:.*]] = nn.reduce_sum
+// CHECK: %[[SCALE:.*]] = train.read @optimizer.loss_scale : tensor<f64>
+// CHECK: train.write %[[SCALE]], @metric.loss_scale
+// CHECK: %[[COUNT:.*]] = train.read @loss.l.count : tensor<f64>
+// CHECK: %[[WEIGHT:.*]] = nn.mul %[[SCALE]], %{{.*}} : tensor<f64>
+// CHECK: nn.div %[[WEIGHT]], %[[COUNT]]
+// CHECK: nn.accumulate %{{.*}}, %[[SUM]]
+module @scaled attributes {train.micro_batches = 1 : i64} {
+  train.scale_loss 1024.0 dynamic {hysteresis = 2 : i64}
+  train.parameter @w normal : tensor<4xf32> {external_name = "w"}
+  plan.program @accumulate ["control.micro_batch"] {
+  ^bb0(%index: tensor<i64>):
+    %w = train.read @w : tensor<4xf32>
+    %y = nn.exp %w : tensor<4xf32>
+    %sum = nn.reduce_sum %y [0] : tensor<4xf32> -> tensor<f64>
+    %n = nn.constant dense<4.0> : tensor<f64>
+    train.loss "l" %sum, %n {weight = 3.0 : f64} : tensor<f64>
+    train.gradient
+  }
+  // Nothing is differentiated here, so nothing is scaled.
+  // CHECK: plan.program @evaluate
+  // CHECK-NOT: loss_scale
+  plan.program @evaluate ["control.micro_batch"] {
+  ^bb0(%index: tensor<i64>):
+    %w = train.read @w : tensor<4xf32>
+    %sum = nn.reduce_sum %w [0] : tensor<4xf32> -> tensor<f64>
+    %n = nn.constant dense<4.0> : tensor<f64>
+    train.loss "e" %sum, %n : tensor<f64>
+  }
+}
+
+// -----
+
+// One that does not move is a constant.
+// CHECK-LABEL: module @constant
+// CHECK-NOT: @optimizer.loss_scale
+// CHECK: train.state @metric.loss_scale metric : tensor<f64>
+// CHECK: %[[SCALE:.*]] = nn.constant dense<1.024000e+03> : tensor<f64>
+// CHECK: train.write %[[SCALE]], @metric.loss_scale
+module @constant attributes {train.micro_batches = 1 : i64} {
+  train.scale_loss 1024.0
+  train.parameter @w normal : tensor<4xf32> {external_name = "w"}
+  plan.program @accumulate ["control.micro_batch"] {
+  ^bb0(%index: tensor<i64>):
+    %w = train.read @w : tensor<4xf32>
+    %sum = nn.reduce_sum %w [0] : tensor<4xf32> -> tensor<f64>
+    train.loss "l" %sum, %sum : tensor<f64>
+    train.gradient
+  }
+}

@@ -19,11 +19,13 @@
 // CHECK:   %[[TERM:.*]] = nn.cast %[[S]] : tensor<f32> -> tensor<f64>
 // CHECK:   train.yield %[[TERM]]
 // CHECK: } -> row_sums(tensor<2x300xf64>)
-// They become means where rows are gone over; the state is written there.
+// They become means where rows are gone over; the state is written there, what it was where a
+// gradient is not finite.
 // CHECK: %[[R2:.*]], %[[ALL:.*]] = train.sweep 2, 1, 300 by 1 elements(%[[R]], %[[SUMS]] : tensor<640xf32>, tensor<2x300xf64>)
 // CHECK:   nn.div
 // CHECK:   nn.cast
 // CHECK:   nn.add
+// CHECK:   nn.select
 // CHECK: } -> elements(tensor<640xf32>) sums(tensor<2x1xf64>)
 // CHECK: train.write %[[R2]], @sweep.0.r
 // One number per matrix.
@@ -40,6 +42,7 @@
 // The elements of u are computed again, not read.
 // CHECK: %[[NEW:.*]] = train.sweep 2, 300, 1000 by 150 elements(%[[THETA]], %[[G]] : tensor<600064xf32>, tensor<600064xf32>) rows(%[[F]] : tensor<2x300xf32>) columns(%[[C]] : tensor<2x1000xf32>)
 // CHECK: nn.div
+// CHECK: nn.select
 // CHECK: } -> elements(tensor<600064xf32>)
 // CHECK: train.write %[[NEW]], @sweep.0 :
 // CHECK-NOT: train.sweep

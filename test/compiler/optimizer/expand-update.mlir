@@ -29,6 +29,8 @@
 // CHECK: %[[GB:.*]] = train.read @sweep.1.grad : tensor<64xf32>
 // CHECK: %[[SQUARE:.*]] = train.sum_squares [@sweep.0.grad, @sweep.1.grad] : tensor<f64>
 // CHECK: %[[NORM:.*]] = nn.sqrt %[[SQUARE]]
+// Where it is not finite, every variable keeps what it has (4.6).
+// CHECK: %[[FINITE:.*]] = nn.compare le %[[NORM]], %{{.*}} : tensor<f64> -> tensor<i1>
 // CHECK: train.write %[[NORM]], @metric.grad_norm
 // CHECK: %[[SAFE:.*]] = nn.add %[[NORM]], %[[EPSILON]]
 // CHECK: %[[RATIO:.*]] = nn.div %[[CLIP]], %[[SAFE]]
@@ -36,12 +38,14 @@
 // The schedule sees the number of this update, from 1.
 // CHECK: %[[BEFORE:.*]] = train.read @optimizer.updates
 // CHECK: %[[NUMBER:.*]] = nn.add %[[BEFORE]], %[[ONE]]
-// CHECK: train.write %[[NUMBER]], @optimizer.updates
+// CHECK: %[[COUNTED:.*]] = nn.select %[[FINITE]], %[[NUMBER]], %[[BEFORE]]
+// CHECK: train.write %[[COUNTED]], @optimizer.updates
 // CHECK: %[[LR:.*]] = nn.div %[[ONE]], %[[NUMBER]]
 // CHECK: train.write %[[LR]], @metric.learning_rate
 // CHECK: %[[POWER:.*]] = train.read @optimizer.power
 // CHECK: %[[NEW_POWER:.*]] = nn.mul %[[POWER]]
-// CHECK: train.write %[[NEW_POWER]], @optimizer.power
+// CHECK: %[[KEPT_POWER:.*]] = nn.select %[[FINITE]], %[[NEW_POWER]], %[[POWER]]
+// CHECK: train.write %[[KEPT_POWER]], @optimizer.power
 // The element rule over the group of w and v.
 // CHECK: %[[W:.*]] = train.read @sweep.0 :
 // CHECK: %[[M:.*]] = train.read @sweep.0.m :
@@ -56,8 +60,11 @@
 // CHECK: %[[DIRECTION:.*]] = nn.add %[[M2]], %[[SHRINK]]
 // CHECK: %[[STEP:.*]] = nn.mul %[[LRW]], %[[DIRECTION]]
 // CHECK: %[[W2:.*]] = nn.sub %[[W]], %[[STEP]] : tensor<192xf32>
-// CHECK: train.write %[[W2]], @sweep.0 :
-// CHECK: train.write %[[M2]], @sweep.0.m :
+// CHECK: %[[ALL:.*]] = nn.broadcast %[[FINITE]] [] : tensor<i1> -> tensor<192xi1>
+// CHECK: %[[KEPT_W:.*]] = nn.select %[[ALL]], %[[W2]], %[[W]]
+// CHECK: train.write %[[KEPT_W]], @sweep.0 :
+// CHECK: %[[KEPT_M:.*]] = nn.select %[[ALL]], %[[M2]], %[[M]]
+// CHECK: train.write %[[KEPT_M]], @sweep.0.m :
 // CHECK: train.read @sweep.1 : tensor<64xf32>
 // CHECK: nn.mul %{{.*}}, %[[DECAY_B]]
 // CHECK: train.write %{{.*}}, @sweep.1 :
@@ -156,7 +163,8 @@ module @lion {
 // CHECK: train.write %[[LR]], @metric.learning_rate
 // CHECK: %[[POWER:.*]] = train.read @optimizer.power
 // CHECK: %[[DERIVED:.*]] = nn.mul %[[LR]], %[[POWER]]
-// CHECK: train.write %[[DERIVED]], @optimizer.power
+// CHECK: %[[KEPT:.*]] = nn.select %{{.*}}, %[[DERIVED]], %[[POWER]]
+// CHECK: train.write %[[KEPT]], @optimizer.power
 // CHECK-NOT: train.write %{{.*}}, @optimizer.power
 // CHECK: train.write %{{.*}}, @sweep.0
 // CHECK: %[[SLOW:.*]] = nn.mul %[[LR]], %[[FACTOR]]

@@ -510,3 +510,39 @@ train.step @step [] {
   %w = nn.cast %f : tensor<f32> -> tensor<f64>
   train.yield %e, %w : tensor<f32>, tensor<f64>
 } -> elements(tensor<128xf32>) sums(tensor<2x2xf64>)
+
+// -----
+// scale_loss C1
+// expected-error @below {{expected a scale above 0 that is a normal f32, but got 0}}
+train.scale_loss 0.0
+
+// -----
+// expected-error @below {{expected a scale above 0 that is a normal f32, but got}}
+train.scale_loss 1.0e39
+
+// -----
+// scale_loss C2
+// expected-error @below {{expected a finite growth above 1, but got 1}}
+train.scale_loss 8.0 dynamic {growth = 1.0 : f64}
+
+// -----
+// expected-error @below {{expected a backoff between 0 and 1, but got 1}}
+train.scale_loss 8.0 dynamic {backoff = 1.0 : f64}
+
+// -----
+// expected-error @below {{expected an interval and a hysteresis of at least 1, but got 0 and 1}}
+train.scale_loss 8.0 dynamic {interval = 0 : i64}
+
+// -----
+// expected-error @below {{expected an interval and a hysteresis of at least 1, but got 2000 and 0}}
+train.scale_loss 8.0 dynamic {hysteresis = 0 : i64}
+
+// -----
+// expected-error @below {{expected a floor from 0 to the scale of 8}}
+train.scale_loss 8.0 dynamic {floor = 9.0 : f64}
+
+// -----
+// scale_loss C3
+// expected-error @below {{expected one train.scale_loss in a module, but got a second}}
+train.scale_loss 8.0
+train.scale_loss 8.0

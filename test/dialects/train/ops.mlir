@@ -18,6 +18,9 @@ train.state @logits output : tensor<2x4x50xf32>
 // CHECK: train.group @both [@u, @b] : tensor<130xf32>
 train.group @both [@u, @b] : tensor<130xf32>
 
+// CHECK: train.scale_loss 6.553600e+04 dynamic {floor = 1.000000e+00 : f64, hysteresis = 2 : i64}
+train.scale_loss 65536.0 dynamic {hysteresis = 2 : i64, floor = 1.0 : f64}
+
 // CHECK: train.step @step ["inputs", "control.random"] {
 train.step @step ["inputs", "control.random"] {
 ^bb0(%ids: tensor<2x4xi32>, %random: tensor<3xi64>):

@@ -125,9 +125,52 @@ const Mistake kMistakes[] = {
     {"[batch]", "[memory]\nbudget = \"2 apples\"\n[batch]",
      "recipe.toml:11: expected memory.budget to be a size such as \"2GiB\" or "
      "\"512MiB\", but got \"2 apples\""},
-    {"[batch]", "[precision]\nloss_scale = 1024\n[batch]",
-     "recipe.toml:11: expected precision.loss_scale to be \"none\", but got "
-     "integer 1024, which is not supported yet"},
+    {"[batch]", "[precision]\nloss_scale = 0\n[batch]",
+     "recipe.toml:11: expected precision.loss_scale above 0 and finite in "
+     "float32, but got 0"},
+    {"[batch]", "[precision]\nloss_scale = -2.5\n[batch]",
+     "recipe.toml:11: expected precision.loss_scale above 0 and finite in "
+     "float32, but got -2.5"},
+    {"[batch]", "[precision]\nloss_scale = inf\n[batch]",
+     "recipe.toml:11: expected precision.loss_scale above 0 and finite in "
+     "float32, but got inf"},
+    {"[batch]", "[precision]\nloss_scale = nan\n[batch]",
+     "recipe.toml:11: expected precision.loss_scale above 0 and finite in "
+     "float32, but got nan"},
+    {"[batch]", "[precision]\nloss_scale = 1e39\n[batch]",
+     "recipe.toml:11: expected precision.loss_scale above 0 and finite in "
+     "float32, but got 1e+39"},
+    {"[batch]", "[precision]\nloss_scale = true\n[batch]",
+     "recipe.toml:11: expected precision.loss_scale to be \"none\", "
+     "\"dynamic\" or a number, but got boolean true"},
+    {"[batch]", "[precision]\nloss_scale = \"dynamical\"\n[batch]",
+     "recipe.toml:11: expected precision.loss_scale to be one of none, "
+     "dynamic, but got \"dynamical\"; did you mean \"dynamic\"?"},
+    {"[batch]",
+     "[precision]\nloss_scale = \"dynamic\"\nloss_scale_backoff = 1\n[batch]",
+     "recipe.toml:12: expected precision.loss_scale_backoff to be in (0, 1), "
+     "but got 1"},
+    {"[batch]",
+     "[precision]\nloss_scale = \"dynamic\"\nloss_scale_growth = 1.0\n[batch]",
+     "recipe.toml:12: expected precision.loss_scale_growth to be in (1, "
+     "3.40282e+38], but got 1.0"},
+    {"[batch]",
+     "[precision]\nloss_scale = \"dynamic\"\nloss_scale_interval = "
+     "0\n[batch]",
+     "recipe.toml:12: expected precision.loss_scale_interval to be at least 1, "
+     "but got 0"},
+    {"[batch]",
+     "[precision]\nloss_scale = \"dynamic\"\nloss_scale_floor = "
+     "65537\n[batch]",
+     "recipe.toml:12: expected precision.loss_scale_floor of at most "
+     "precision.loss_scale_initial = 65536, but got 65537"},
+    {"[batch]",
+     "[precision]\nloss_scale = 1024\nloss_scale_hysteresis = 2\n[batch]",
+     "recipe.toml:12: expected precision.loss_scale = \"dynamic\" with "
+     "precision.loss_scale_hysteresis, but got 1024"},
+    {"[batch]", "[precision]\nloss_scale_hysteresis = 2\n[batch]",
+     "recipe.toml:11: expected precision.loss_scale = \"dynamic\" with "
+     "precision.loss_scale_hysteresis, but got \"none\""},
     {"[batch]", "[precision]\ncompute = \"float31\"\n[batch]",
      "recipe.toml:11: expected precision.compute to be one of float32, "
      "bfloat16, float16, but got \"float31\"; did you mean \"float32\"?"},

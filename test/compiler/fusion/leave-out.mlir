@@ -1,0 +1,112 @@
+// Work for values that are not written after all gets a bound, and its launches lie where the old
+// values do.
+// RUN: %trainc-opt %s --split-input-file --trainc-leave-out | FileCheck %s
+// RUN: %trainc-opt %s --split-input-file --trainc-leave-out --trainc-fuse-elementwise --trainc-outline-kernels --trainc-verify-fusion --remarks-filter=fusion --remark-format=emitRemark 2>%t.remarks | FileCheck %s --check-prefix=KERNELS
+// RUN: FileCheck %s --check-prefix=REMARK --input-file=%t.remarks
+
+// Both variables of one condition share its bound, with all that only they need; the scalar that
+// spreads stays without one, and so does the metric.
+// CHECK-LABEL: plan.program @apply
+// CHECK: %[[ALL:.*]] = nn.constant dense<9223372036854775807> : tensor<i64>
+// CHECK: %[[NONE:.*]] = nn.constant dense<0> : tensor<i64>
+// CHECK: %[[BOUND:.*]] = nn.select %{{.*}}, %[[ALL]], %[[NONE]] : tensor<i1>, tensor<i64>
+// CHECK: %[[RATE:.*]] = nn.neg %{{.*}} : tensor<f32>
+// CHECK: nn.broadcast %[[RATE]] [] {fusion.bound = 0 : i64}
+// CHECK: nn.mul %{{.*}} {fusion.bound = 0 : i64} : tensor<96xf32>
+// CHECK: nn.add %{{.*}} {fusion.bound = 0 : i64} : tensor<96xf32>
+// CHECK: nn.select %{{.*}} {fusion.bound = 0 : i64} : tensor<96xi1>, tensor<96xf32>
+// CHECK: nn.select %{{.*}} {fusion.bound = 0 : i64} : tensor<96xi1>, tensor<96xf32>
+// CHECK: nn.select %{{[a-z0-9]+}}, %{{[a-z0-9]+}}, %{{[a-z0-9]+}} : tensor<i1>, tensor<f64>
+// CHECK: plan.bounds %[[BOUND]] : tensor<i64>
+// REMARK: operation(s) for new values of variables do not run where the old ones are kept
+// KERNELS-LABEL: plan.program @apply
+// KERNELS-DAG: %[[W:.*]] = train.read @w
+// KERNELS-DAG: %[[M:.*]] = train.read @m
+// KERNELS: plan.launch @{{.*}} outs(%[[M]], %[[W]] : tensor<96xf32>, tensor<96xf32>) bound %{{.*}} : tensor<i64> -> tensor<96xf32>, tensor<96xf32>
+module {
+  train.parameter @w normal : tensor<96xf32> {external_name = "w"}
+  train.state @m optimizer : tensor<96xf32> {external_name = "m"}
+  train.state @t optimizer : tensor<f64> {external_name = "t"}
+  train.state @g metric : tensor<96xf32>
+  plan.program @apply ["norm", "lr"] {
+  ^bb0(%norm: tensor<f64>, %lr: tensor<f32>):
+    %largest = nn.constant dense<1.0e30> : tensor<f64>
+    %ok = nn.compare le %norm, %largest : tensor<f64> -> tensor<i1>
+    %rate = nn.neg %lr : tensor<f32>
+    %rates = nn.broadcast %rate [] : tensor<f32> -> tensor<96xf32>
+    %g = train.read @g : tensor<96xf32>
+    %w = train.read @w : tensor<96xf32>
+    %m = train.read @m : tensor<96xf32>
+    %t = train.read @t : tensor<f64>
+    %step = nn.mul %rates, %g : tensor<96xf32>
+    %m2 = nn.add %m, %step : tensor<96xf32>
+    %w2 = nn.add %w, %m2 : tensor<96xf32>
+    %everywhere = nn.broadcast %ok [] : tensor<i1> -> tensor<96xi1>
+    %m3 = nn.select %everywhere, %m2, %m : tensor<96xi1>, tensor<96xf32>
+    %w3 = nn.select %everywhere, %w2, %w : tensor<96xi1>, tensor<96xf32>
+    %t2 = nn.add %t, %norm : tensor<f64>
+    %t3 = nn.select %ok, %t2, %t : tensor<i1>, tensor<f64>
+    train.write %m3, @m : tensor<96xf32>
+    train.write %w3, @w : tensor<96xf32>
+    train.write %t3, @t : tensor<f64>
+  }
+}
+
+// -----
+
+// A statistic of the old value is taken before: the update is made where it lies all the same. What
+// comes of tensors with a bound has one, scalars too.
+// CHECK-LABEL: plan.program @apply
+// CHECK: nn.mul %{{.*}} {fusion.bound = 0 : i64} : tensor<96xf32>
+// CHECK: nn.reduce_sum %{{.*}} {fusion.bound = 0 : i64} : tensor<96xf32> -> tensor<f32>
+// CHECK: nn.sqrt %{{.*}} {fusion.bound = 0 : i64} : tensor<f32>
+// KERNELS-LABEL: plan.program @apply
+// KERNELS: %[[W:.*]] = train.read @w
+// KERNELS: plan.launch @{{.*}} ins(%[[W]] : tensor<96xf32>) outs(%{{.*}}) bound %{{.*}} -> tensor<f32>
+// KERNELS: plan.launch @{{.*}} outs(%[[W]] : tensor<96xf32>) bound %{{.*}} -> tensor<96xf32>
+module {
+  train.parameter @w normal : tensor<96xf32> {external_name = "w"}
+  plan.program @apply ["norm"] {
+  ^bb0(%norm: tensor<f64>):
+    %largest = nn.constant dense<1.0e30> : tensor<f64>
+    %ok = nn.compare le %norm, %largest : tensor<f64> -> tensor<i1>
+    %w = train.read @w : tensor<96xf32>
+    %squares = nn.mul %w, %w : tensor<96xf32>
+    %sum = nn.reduce_sum %squares [0] : tensor<96xf32> -> tensor<f32>
+    %root = nn.sqrt %sum : tensor<f32>
+    %roots = nn.broadcast %root [] : tensor<f32> -> tensor<96xf32>
+    %w2 = nn.div %w, %roots : tensor<96xf32>
+    %everywhere = nn.broadcast %ok [] : tensor<i1> -> tensor<96xi1>
+    %w3 = nn.select %everywhere, %w2, %w : tensor<96xi1>, tensor<96xf32>
+    train.write %w3, @w : tensor<96xf32>
+  }
+}
+
+// -----
+
+// Not where another value is kept than the variable's own, where the new one is read by others, or where
+// elements differ in what they keep.
+// CHECK-LABEL: plan.program @apply
+// CHECK-NOT: fusion.bound
+// CHECK-NOT: plan.bounds
+module {
+  train.parameter @a normal : tensor<8xf32> {external_name = "a"}
+  train.parameter @b normal : tensor<8xf32> {external_name = "b"}
+  train.parameter @c normal : tensor<8xf32> {external_name = "c"}
+  train.state @copy metric : tensor<8xf32>
+  plan.program @apply ["ok", "each"] {
+  ^bb0(%ok: tensor<i1>, %each: tensor<8xi1>):
+    %a = train.read @a : tensor<8xf32>
+    %b = train.read @b : tensor<8xf32>
+    %c = train.read @c : tensor<8xf32>
+    %everywhere = nn.broadcast %ok [] : tensor<i1> -> tensor<8xi1>
+    %n = nn.neg %a : tensor<8xf32>
+    %a2 = nn.select %everywhere, %n, %b : tensor<8xi1>, tensor<8xf32>
+    %b2 = nn.select %everywhere, %n, %b : tensor<8xi1>, tensor<8xf32>
+    %c2 = nn.select %each, %n, %c : tensor<8xi1>, tensor<8xf32>
+    train.write %a2, @a : tensor<8xf32>
+    train.write %b2, @b : tensor<8xf32>
+    train.write %b2, @copy : tensor<8xf32>
+    train.write %c2, @c : tensor<8xf32>
+  }
+}
