@@ -76,6 +76,17 @@ private:
     llvm::SetVector<Operation *> wanted = onlyFor(condition, roots);
     if (wanted.empty())
       return;
+    auto opts = remark::RemarkOpts::name("leave-out").category("fusion");
+    // A kernel of the choice alone would read from memory what it chooses.
+    for (Operation *op : wanted)
+      if (auto choice = dyn_cast<nn::SelectOp>(op);
+          choice && llvm::is_contained(roots, choice) &&
+          isWantedElsewhere(choice.getOnTrue(), wanted)) {
+        remark::missed(choice.getLoc(), opts)
+            << "new values of variables are computed where the old ones are "
+               "kept, too: others read them";
+        return;
+      }
     OpBuilder builder(block.getParentOp()->getContext());
     builder.setInsertionPointAfterValue(condition);
     Location loc = condition.getLoc();
@@ -90,11 +101,20 @@ private:
                                                          condition, all, none));
     for (Operation *op : wanted)
       setBound(op, bound);
-    remark::passed(wanted.back()->getLoc(),
-                   remark::RemarkOpts::name("leave-out").category("fusion"))
+    remark::passed(wanted.back()->getLoc(), opts)
         << std::to_string(wanted.size()) +
                " operation(s) for new values of variables do not run where "
                "the old ones are kept";
+  }
+
+  /// Whether a tensor that is computed is not computed only for `wanted`.
+  static bool isWantedElsewhere(Value value,
+                                const llvm::SetVector<Operation *> &wanted) {
+    Operation *maker = value.getDefiningOp();
+    return !isScalar(value) &&
+           isa_and_present<nn::NNDialect>(maker ? maker->getDialect()
+                                                : nullptr) &&
+           !wanted.contains(maker);
   }
 
   /// Operations that only `roots` need, these included. Scalars that tensors

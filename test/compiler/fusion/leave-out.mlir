@@ -89,6 +89,8 @@ module {
 // CHECK-LABEL: plan.program @apply
 // CHECK-NOT: fusion.bound
 // CHECK-NOT: plan.bounds
+// KERNELS-LABEL: plan.program @apply
+// KERNELS-NOT: bound
 module {
   train.parameter @a normal : tensor<8xf32> {external_name = "a"}
   train.parameter @b normal : tensor<8xf32> {external_name = "b"}
@@ -108,5 +110,30 @@ module {
     train.write %b2, @b : tensor<8xf32>
     train.write %b2, @copy : tensor<8xf32>
     train.write %c2, @c : tensor<8xf32>
+  }
+}
+
+// -----
+
+// A copy of the new value is wanted in any case: one kernel makes both, always.
+// CHECK-LABEL: plan.program @apply
+// CHECK-NOT: fusion.bound
+// CHECK-NOT: plan.bounds
+// REMARK: new values of variables are computed where the old ones are kept, too: others read them
+// KERNELS-LABEL: plan.program @apply
+// KERNELS: plan.launch @{{.*}} outs(%{{.*}}) -> tensor<96xf32>, tensor<96xf64>
+// KERNELS-NOT: plan.launch
+module {
+  train.parameter @a normal : tensor<96xf32> {external_name = "a"}
+  train.state @copy metric : tensor<96xf64>
+  plan.program @apply ["ok"] {
+  ^bb0(%ok: tensor<i1>):
+    %a = train.read @a : tensor<96xf32>
+    %everywhere = nn.broadcast %ok [] : tensor<i1> -> tensor<96xi1>
+    %n = nn.neg %a : tensor<96xf32>
+    %a2 = nn.select %everywhere, %n, %a : tensor<96xi1>, tensor<96xf32>
+    %wide = nn.cast %n : tensor<96xf32> -> tensor<96xf64>
+    train.write %a2, @a : tensor<96xf32>
+    train.write %wide, @copy : tensor<96xf64>
   }
 }

@@ -121,6 +121,52 @@ keys = ("loss", "loss_scale", "skipped", "grad_norm", "learning_rate")
 assert [[line[k] for k in keys] for line in again] == [[line[k] for k in keys] for line in lines]
 print("the same bits after a resume with a moved scale")
 
+# In a model of two factors one gradient overflows, the other does not: it is the one that is named.
+MODULE = """
+module attributes {train.sequences = 2 : i64, train.length = 1 : i64, train.micro_batches = 1 : i64,
+                   train.total_steps = 1 : i64} {
+  train.scale_loss 1024.0
+  train.parameter @a constant : tensor<4xf32> {offset = 1.0 : f64, external_name = "first.a"}
+  train.parameter @b constant : tensor<4xf32> {offset = 1.0 : f64, external_name = "second.b"}
+  train.step @step ["x"] {
+  ^bb0(%x: tensor<2x4xf32>):
+    %a = train.read @a : tensor<4xf32>
+    %as = nn.broadcast %a [1] : tensor<4xf32> -> tensor<2x4xf32>
+    %h = nn.mul %x, %as : tensor<2x4xf32>
+    %b = train.read @b : tensor<4xf32>
+    %bs = nn.broadcast %b [1] : tensor<4xf32> -> tensor<2x4xf32>
+    %y = nn.mul %h, %bs : tensor<2x4xf32>
+    %sum = nn.reduce_sum %y [0, 1] : tensor<2x4xf32> -> tensor<f64>
+    %count = nn.constant dense<1.0> : tensor<f64>
+    train.loss "sum" %sum, %count : tensor<f64>
+    train.gradient
+    train.update "sgd" states [] scalars [] values [] schedule {
+    ^bb0(%t: tensor<f64>):
+      %lr = nn.constant dense<0.1> : tensor<f64>
+      train.yield %lr : tensor<f64>
+    } step {
+    ^bb0(%lr: tensor<f64>):
+      train.yield %lr : tensor<f64>
+    } element {
+    ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>, %lr: tensor<f32>):
+      %d = nn.mul %lr, %g : tensor<f32>
+      %new = nn.sub %theta, %d : tensor<f32>
+      train.yield %new : tensor<f32>
+    }
+  }
+}
+"""
+(options.work / "factors.mlir").write_text(MODULE)
+run("trainc", "compile", options.work / "factors.mlir", "-o", options.work / "factors.plan")
+write(options.work / "x.safetensors", {"x": np.full((2, 4), 1e3, np.float32)})
+for large, name in (("second.b", "first.a"), ("first.a", "second.b")):
+    init = {key: np.full(4, 3e34 if key == large else 1, np.float32) for key in ("first.a", "second.b")}
+    write(options.work / "factors.safetensors", init, {"format": "pt"})
+    log = run("trainrun", "train", options.work / "factors.plan", "--data", options.work / "x.safetensors", "--out",
+              options.work / f"large-{large}", "--init", options.work / "factors.safetensors").stderr
+    assert f"step 1 was skipped: the gradient of '{name}'" in log, log
+print("the gradient that overflowed is named")
+
 # Without a scale: weights so large that the loss is not finite; nothing is updated, and it is said once.
 broken = options.work / "broken.safetensors"
 weights = load(whole / "checkpoint-12" / "model.safetensors")

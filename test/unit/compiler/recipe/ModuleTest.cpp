@@ -51,6 +51,39 @@ TEST(RecipeModule, EveryReadyRecipeLoads) {
   EXPECT_GE(count, 6u);
 }
 
+// Dynamic by default with float16 only (training-semantics.md 5).
+TEST(RecipeModule, LossScale) {
+  auto scaling = [](std::vector<std::string> overrides) {
+    LoadedRecipe recipe = loadText(kRecipe, std::move(overrides));
+    EXPECT_TRUE(recipe.module) << recipe.errors[0];
+    auto all = recipe.all<train::ScaleLossOp>();
+    if (all.empty())
+      return std::string("none");
+    std::string text;
+    llvm::raw_string_ostream(text) << all.front();
+    return text;
+  };
+  const std::string half = "precision.compute=float16";
+  EXPECT_EQ(scaling({}), "none");
+  EXPECT_EQ(scaling({"precision.compute=bfloat16"}), "none");
+  EXPECT_EQ(scaling({half}), "train.scale_loss 6.553600e+04 dynamic");
+  EXPECT_EQ(scaling({half, "precision.loss_scale=none"}), "none");
+  EXPECT_EQ(scaling({half, "precision.loss_scale=128"}),
+            "train.scale_loss 1.280000e+02");
+  EXPECT_EQ(scaling({"precision.loss_scale=0.75"}),
+            "train.scale_loss 7.500000e-01");
+  EXPECT_EQ(scaling({"precision.loss_scale=dynamic",
+                     "precision.loss_scale_initial=4294967296",
+                     "precision.loss_scale_growth=4",
+                     "precision.loss_scale_interval=1000",
+                     "precision.loss_scale_backoff=0.25",
+                     "precision.loss_scale_hysteresis=2",
+                     "precision.loss_scale_floor=1"}),
+            "train.scale_loss 0x41F0000000000000 dynamic {backoff = "
+            "2.500000e-01 : f64, floor = 1.000000e+00 : f64, growth = "
+            "4.000000e+00 : f64, hysteresis = 2 : i64, interval = 1000 : i64}");
+}
+
 TEST(RecipeModule, Attributes) {
   LoadedRecipe recipe = loadText(
       kRecipe, {"batch.micro_batches=3", "run.seed=7", "memory.budget=1.5KiB"});
