@@ -233,7 +233,7 @@ def test_groups(folder, target, failures):
 
 
 def test_long_sweep(folder, target, failures):
-    """More than caches hold: blocks that ask for later lines, and what is left of them."""
+    """More than caches hold, in tiles and what is left of them."""
     if target is None:
         check_groups(folder, target, failures, {"a": 77, "b": 1, "c": 2_000_003, "d": 64, "e": 129})
 

@@ -3,11 +3,9 @@
 // Decides the loop order of everything that is not a fast contraction: the loop
 // along which most operands are contiguous goes innermost, so that LLVM
 // vectorises it; where that is a reduction, its accumulator is a loop value. A
-// sum over a few rows is unrolled inside the loop over columns. Sweeps of
-// memory are cut into blocks that ask for later lines.
+// sum over a few rows is unrolled inside the loop over columns.
 //
 //===----------------------------------------------------------------------===//
-#include "compiler/codegen/cpu/MemorySweep.h"
 #include "compiler/codegen/cpu/Passes.h"
 
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -109,60 +107,9 @@ public:
       --carried;
   }
 
-  void emit() {
-    if (auto sweep = findMemorySweep(op))
-      emitSweep(*sweep);
-    else
-      emitLoop(0, {});
-  }
+  void emit() { emitLoop(0, {}); }
 
 private:
-  /// Blocks, before each of which lines of a later one are asked for, and the
-  /// rest. The loop of a block has a constant length, so LLVM makes vectors of
-  /// it as of any; a request inside would keep it from that.
-  void emitSweep(const MemorySweep &sweep) {
-    constexpr int64_t lineBytes = 64;
-    auto index = [&](int64_t value) -> Value {
-      return arith::ConstantIndexOp::create(builder, loc, value);
-    };
-    Value size = getValueOrCreateConstantIndexOp(builder, loc, ranges[0].size);
-    Value zero = index(0), one = index(1), block = index(sweep.kBlock);
-    Value blocks = arith::MulIOp::create(
-        builder, loc, arith::DivUIOp::create(builder, loc, size, block), block);
-    Value last = arith::SubIOp::create(builder, loc, size, one);
-    auto outer = scf::ForOp::create(builder, loc, zero, blocks, block);
-    {
-      OpBuilder::InsertionGuard guard(builder);
-      builder.setInsertionPoint(outer.getBody()->getTerminator());
-      Value begin = outer.getInductionVar();
-      for (Value stream : sweep.streams) {
-        int64_t line =
-            lineBytes * 8 /
-            cast<MemRefType>(stream.getType()).getElementTypeBitWidth();
-        for (int64_t at = 0; at < sweep.kBlock; at += line) {
-          Value ahead = arith::AddIOp::create(builder, loc, begin,
-                                              index(sweep.ahead + at));
-          ahead = arith::MinUIOp::create(builder, loc, ahead, last);
-          memref::PrefetchOp::create(builder, loc, stream, ahead,
-                                     /*isWrite=*/false, /*localityHint=*/3,
-                                     /*isDataCache=*/true);
-        }
-      }
-      emitPlain(begin, arith::AddIOp::create(builder, loc, begin, block));
-    }
-    emitPlain(blocks, size);
-  }
-
-  /// The one loop of a sweep from `begin` to `end`.
-  void emitPlain(Value begin, Value end) {
-    Value one = arith::ConstantIndexOp::create(builder, loc, 1);
-    auto loop = scf::ForOp::create(builder, loc, begin, end, one);
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPoint(loop.getBody()->getTerminator());
-    inductions[0] = loop.getInductionVar();
-    emitBody({});
-  }
-
   bool isReductionOfAll(unsigned dim) {
     return llvm::all_of(op.getDpsInitsMutable(), [&](OpOperand &init) {
       return !op.getMatchingIndexingMap(&init).isFunctionOfDim(dim);

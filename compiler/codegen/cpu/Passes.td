@@ -89,8 +89,7 @@ def LowerLinalgToLoops : Pass<"trainc-lower-linalg-to-loops", "::mlir::func::Fun
     The innermost loop is the one along which most operands are contiguous. Reduction
     loops at the end of the nest carry the accumulator as a loop value. A reduction
     over a few rows whose columns are innermost is unrolled inside the columns' loop, so
-    that a column's sum is loaded and stored once. An elementwise loop over buffers that
-    no cache holds is cut into blocks, each of which asks for lines ahead of their use.
+    that a column's sum is loaded and stored once.
   }];
   let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect",
                            "::mlir::affine::AffineDialect", "::mlir::memref::MemRefDialect",
