@@ -70,7 +70,8 @@ total_tokens = 1000
 final_ratio = 0.1
 [precision]
 compute = "float32"
-loss_scale = "none"
+loss_scale = "dynamic"
+loss_scale_hysteresis = 2
 [memory]
 budget = "2GiB"
 [run]

@@ -20,13 +20,15 @@ void Progress::warn(std::string_view line) {
   logWarning("{}", line);
 }
 
-void Progress::step(uint64_t step, double loss, uint64_t tokens) {
+void Progress::step(uint64_t step, double loss, std::optional<double> scale,
+                    uint64_t tokens) {
   tokens_ = tokens;
   bar_.show(step, last_, [&] {
     double per_step =
         bar_.elapsedSeconds() / static_cast<double>(step - first_);
-    return fmt::format("step {}/{}  loss {:.4f}  {:.0f} tokens/s  {} left",
-                       step, last_, loss, tokensPerSecond(),
+    std::string scaled = scale ? fmt::format("  scale {:g}", *scale) : "";
+    return fmt::format("step {}/{}  loss {:.4f}{}  {:.0f} tokens/s  {} left",
+                       step, last_, loss, scaled, tokensPerSecond(),
                        humanTime(per_step * static_cast<double>(last_ - step)));
   });
 }

@@ -9,6 +9,8 @@
 
 #include "tools/trainrun/ProgressBar.h"
 
+#include <optional>
+
 namespace trainc::trainrun {
 
 class Progress {
@@ -19,8 +21,10 @@ public:
       : bar_(stream), first_(first), last_(last), first_tokens_(tokens),
         tokens_(tokens) {}
 
-  /// Step `step` is done with this loss, and so many tokens are consumed.
-  void step(uint64_t step, double loss, uint64_t tokens);
+  /// Step `step` is done with this loss and scale of the loss, if it has one,
+  /// and so many tokens are consumed.
+  void step(uint64_t step, double loss, std::optional<double> scale,
+            uint64_t tokens);
   /// Prints `line` above the bar.
   void note(std::string_view line) { bar_.note(line); }
   /// Logs a warning, not into the bar.

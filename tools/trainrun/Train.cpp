@@ -81,7 +81,8 @@ Status Run::step(Progress &progress, StepResult &result) {
   }
   TRAINC_RETURN_IF_ERROR(whileTraining(metrics_.append(
       formatMetrics(plan.table(), step, result, state_.tokens, eval_loss))));
-  progress.step(step, result.loss, state_.tokens);
+  progress.step(step, result.loss, loop_->metric(result, "loss_scale"),
+                state_.tokens);
   if (eval_loss)
     progress.note(fmt::format("step {}  held-out loss {:.4f}{}", step,
                               *eval_loss, best ? "  best so far" : ""));

@@ -3,9 +3,12 @@ training-semantics.md 5. Overflows are real ones: scales that float32's gradient
 import argparse
 import json
 import pathlib
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 
@@ -120,6 +123,27 @@ assert_equal(states(other, STEPS), states(folder, STEPS))
 keys = ("loss", "loss_scale", "skipped", "grad_norm", "learning_rate")
 assert [[line[k] for k in keys] for line in again] == [[line[k] for k in keys] for line in lines]
 print("the same bits after a resume with a moved scale")
+
+# Killed at some moment, with a scale that moves.
+command = [options.tools / "trainrun", "train", plan, "--data", tokens, "--checkpoint-every", "5", "--steps", "800", "--keep",
+           "1", "--resume", "--out"]
+alone, killed = options.work / "alone", options.work / "killed"
+subprocess.run([*command, alone], check=True, capture_output=True)
+process = subprocess.Popen([*command, killed], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+while process.poll() is None and not any(int(folder.name.split("-")[1]) >= 20 for folder in killed.glob("checkpoint-*")):
+    time.sleep(0.001)
+process.kill()
+assert process.wait() == -signal.SIGKILL, process.returncode
+subprocess.run([*command, killed], check=True, capture_output=True)
+assert_equal(states(killed, 800), states(alone, 800))
+print("the same bits after SIGKILL")
+
+# The update's kernels do not run in a skipped step.
+for name, runs in (("plain", True), ("moving", False)):
+    profile = run("trainrun", "profile", options.work / f"{name}.plan", "--data", tokens, "--steps", 1, "--json").stdout
+    sweeps = [k["name"] for k in json.loads(profile)["kernels"] if re.fullmatch(r"fused_select_\d+_\d+", k["name"])]
+    assert bool(sweeps) == runs, (name, sweeps)
+print("a skipped update does not run")
 
 # In a model of two factors one gradient overflows, the other does not: it is the one that is named.
 MODULE = """
