@@ -52,9 +52,10 @@ def onednn_blas(build):
 
 class Peer:
     """Interpreter, environment, and what they are called in reports. Without `probe`
-    nothing is tuned: for tests of the benchmark on busy machines."""
+    nothing is tuned: for tests of the benchmark on busy machines. Without `products`
+    the BLAS does not matter, and none is looked for."""
 
-    def __init__(self, threads, build, root=None, probe=True):
+    def __init__(self, threads, build, root=None, probe=True, products=True):
         self.threads, self.tuned = threads, probe
         self.python = interpreter()
         if self.python is None:
@@ -76,14 +77,14 @@ class Peer:
             if library:
                 policy = active if folder == "openblas-openmp" else {"OMP_WAIT_POLICY": "passive"}
                 choices.append((name, [library], policy))
-        shim = onednn_blas(build)
+        shim = onednn_blas(build) if products else None
         if shim:
             choices.append(("oneDNN's sgemm", [shim], active))
-        choices.append(("the system's default BLAS", [], {}))
+        choices.append(("the system's default BLAS", [], {} if products or not probe else active))
         self.tried = []
-        for name, libraries, policy in choices if probe else choices[-1:]:
+        for name, libraries, policy in choices if probe and products else choices[-1:]:
             environment = {**base, **policy, "LD_PRELOAD": ":".join(preload + libraries)}
-            speed = self.speed(environment) if probe else 0.0
+            speed = self.speed(environment) if probe and products else 0.0
             self.tried.append((speed, name, environment))
         _, self.blas, self.environment = max(self.tried, key=lambda entry: entry[0])
 
@@ -105,5 +106,7 @@ class Peer:
         name = f"PyTorch {self.version()} with {self.blas} and {self.allocator}"
         if not self.tuned:
             return f"{name}, untuned"
+        if len(self.tried) == 1:
+            return f"{name}, {self.threads} pinned threads"
         tried = ", ".join(f"{name} {speed:.0f}" for speed, name, _ in self.tried)
         return f"{name}, {self.threads} pinned threads (product in GFLOP/s: {tried})"
