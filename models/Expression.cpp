@@ -50,4 +50,12 @@ Expression mean(train::Extent over, Expression operand) {
                                 value.getType(), over, value)};
 }
 
+Expression orthogonalize(train::Scale scale, Expression operand,
+                         int64_t steps) {
+  Value value = operand.value_;
+  return {*operand.builder_,
+          train::OrthogonalizeOp::create(*operand.builder_, value.getLoc(),
+                                         value.getType(), scale, value, steps)};
+}
+
 } // namespace trainc::models

@@ -40,6 +40,7 @@ private:
   mlir::Value value_;
   friend Expression select(mlir::Value, Expression, Expression);
   friend Expression mean(train::Extent, Expression);
+  friend Expression orthogonalize(train::Scale, Expression, int64_t);
 };
 
 Expression operator-(Expression operand);
@@ -56,6 +57,8 @@ Expression select(mlir::Value condition, Expression onTrue, Expression onFalse);
 /// Mean of the operand over what `over` names, in a rule of region `matrix`; of
 /// `element` over the tensor only.
 Expression mean(train::Extent over, Expression operand);
+/// The matrix with singular values near 1, in a rule of region `matrix`.
+Expression orthogonalize(train::Scale scale, Expression operand, int64_t steps);
 
 #define TRAINC_EXPRESSION_OPERATOR(name, Op)                                   \
   inline Expression name(Expression lhs, Expression rhs) {                     \

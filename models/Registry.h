@@ -107,6 +107,8 @@ struct Optimizer {
   ElementRule matrix = {};
   std::vector<State> matrixStates = {}; ///< of `matrix`
   std::string matrixMinimum = {}; ///< key of its smallest dimension; or empty
+  /// Tables of embeddings and of logits take `element` unless the recipe says.
+  bool sparesTables = false;
 };
 
 /// Lengths of a schedule in updates; real numbers, as recipes may count tokens.

@@ -18,6 +18,9 @@ RegionCut::RegionCut(train::UpdateOp update, Region &region)
       // A mean over the tensor is a number as soon as its terms are summed; one
       // per row is made of its sum by the next pass over rows.
       time = sumTimeOf(mean) + (own == Extent::Tensor ? 0 : 1);
+    } else if (auto matrix = dyn_cast<train::OrthogonalizeOp>(op)) {
+      // Made of what one pass writes, and read by the next.
+      time = writeTimeOf(matrix) + 1;
     } else if (own > Extent::Tensor) {
       time = 1;
       for (Value operand : op.getOperands())
@@ -60,6 +63,8 @@ bool RegionCut::computes(Extent space, int time, Value value) {
     return false;
   if (op->hasTrait<OpTrait::ConstantLike>())
     return true;
+  if (isa<train::OrthogonalizeOp>(op))
+    return false;
   return extentOf(value) == space &&
          (space == Extent::Element || timeOf(value) == time);
 }

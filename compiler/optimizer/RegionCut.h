@@ -3,7 +3,8 @@
 // Decides in which pass over a parameter each value of region `element` or
 // `matrix` is computed. Passes have times: those of time t go over elements,
 // rows and columns, and read only what passes before t have made. Values of
-// elements are computed again in each pass that needs them, never stored.
+// elements are computed again in each pass that needs them, never stored, but
+// for matrices that are orthogonalised.
 //
 //===----------------------------------------------------------------------===//
 #ifndef TRAINC_COMPILER_OPTIMIZER_REGIONCUT_H
@@ -26,6 +27,11 @@ public:
   /// When the terms of a mean are summed.
   int sumTimeOf(train::MeanOp mean) {
     return std::max(1, timeOf(mean.getInput()));
+  }
+
+  /// When the matrix that is orthogonalised is written.
+  int writeTimeOf(train::OrthogonalizeOp op) {
+    return std::max(1, timeOf(op.getInput()));
   }
 
   /// How much what the rule yields as number `i` varies, where it is kept.

@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/optimizer/ShapedUpdate.h"
+#include "compiler/optimizer/Orthogonalize.h"
 #include "compiler/optimizer/RegionCut.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -122,6 +123,8 @@ private:
     SmallVector<Value> values; ///< new elements, as values of the region
     SmallVector<StringAttr> variables; ///< that they go to, or null
     SmallVector<Value> before; ///< what those held, as arguments of the region
+    /// Of those that are orthogonalised: by what.
+    SmallVector<train::OrthogonalizeOp> matrices;
     SmallVector<train::MeanOp> rowSums, columnSums, sums;
     /// What it reads, and, of means, the sums that it turns into them.
     llvm::SetVector<Value> imports;
@@ -149,13 +152,14 @@ private:
   }
 
   Pass planPass(Extent space, int time) {
-    Pass pass{space, time, {}, {}, {}, {}, {}, {}, {}};
+    Pass pass{space, time, {}, {}, {}, {}, {}, {}, {}, {}};
     for (auto [i, value] : llvm::enumerate(cut.yielded()))
       if (cut.yieldExtent(i) == space && cut.yieldTime(i) == time) {
         pass.values.push_back(value);
         pass.variables.push_back(parameters.variables[i]);
         pass.before.push_back(
             cut.block().getArgument(i == 0 ? 0 : i + 1)); // behind the gradient
+        pass.matrices.push_back({});
       }
     for (Operation &op : cut.block().without_terminator()) {
       Value result = op.getResult(0);
@@ -172,6 +176,15 @@ private:
         pass.values.push_back(result);
         pass.variables.push_back({});
         pass.before.push_back({});
+        pass.matrices.push_back({});
+      }
+      auto matrix = dyn_cast<train::OrthogonalizeOp>(op);
+      if (matrix && space == Extent::Element &&
+          cut.writeTimeOf(matrix) == time) {
+        pass.values.push_back(matrix.getInput());
+        pass.variables.push_back({});
+        pass.before.push_back({});
+        pass.matrices.push_back(matrix);
       }
     }
     for (auto [value, before] : llvm::zip(pass.values, pass.before)) {
@@ -337,8 +350,12 @@ private:
   }
 
   void takeResults(train::SweepOp sweep, Pass &pass) {
-    for (auto [value, variable, result] :
-         llvm::zip(pass.values, pass.variables, sweep.getNewElements())) {
+    for (auto [value, variable, matrix, result] :
+         llvm::zip(pass.values, pass.variables, pass.matrices,
+                   sweep.getNewElements())) {
+      if (matrix)
+        outer[matrix] = orthogonalize(builder, matrix, result, parameters.rows,
+                                      parameters.columns);
       if (value.getDefiningOp() && pass.space != Extent::Element &&
           cut.extentOf(value) == pass.space)
         outer[value] = result;

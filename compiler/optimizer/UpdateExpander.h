@@ -18,6 +18,7 @@ struct Sweep {
   mlir::Region *region; ///< of the update, that says how
   /// Shape of each where the region has means; otherwise they may differ.
   std::optional<std::pair<int64_t, int64_t>> shape;
+  bool alone; ///< one parameter only
   llvm::SmallVector<train::ParameterOp> parameters;
   mlir::RankedTensorType type; ///< flat
   double decay;

@@ -81,13 +81,16 @@ Sweep UpdateExpander::describe(train::ParameterOp parameter) {
   Sweep sweep{.name = "sweep." + std::to_string(sweeps.size()),
               .region = &region,
               .shape = {},
+              .alone = false,
               .parameters = {parameter},
               .type = RankedTensorType::get({}, type.getElementType()),
               .decay = update.getWeightDecay().convertToDouble(),
               .rateFactor = parameter.getRateFactor().convertToDouble(),
               .gradient = {}};
   Block &block = region.front();
-  if (!block.getOps<train::MeanOp>().empty())
+  // What an orthogonalised matrix needs beside it is freed for the next one.
+  sweep.alone = !block.getOps<train::OrthogonalizeOp>().empty();
+  if (sweep.alone || !block.getOps<train::MeanOp>().empty())
     sweep.shape = matrix ? std::pair(type.getDimSize(0), type.getDimSize(1))
                          : std::pair(int64_t(1), type.getNumElements());
   if (parameter.getWeightDecay())
@@ -106,9 +109,9 @@ LogicalResult UpdateExpander::formSweeps(ModuleOp module) {
       continue;
     Sweep own = describe(parameter);
     auto sweep = llvm::find_if(sweeps, [&](const Sweep &other) {
-      return other.region == own.region && other.shape == own.shape &&
-             other.type == own.type && other.decay == own.decay &&
-             other.rateFactor == own.rateFactor;
+      return !own.alone && other.region == own.region &&
+             other.shape == own.shape && other.type == own.type &&
+             other.decay == own.decay && other.rateFactor == own.rateFactor;
     });
     if (sweep == sweeps.end())
       sweeps.push_back(own);

@@ -81,12 +81,46 @@ static void buildPrefill(ModelBuilder &model, const Recipe &recipe) {
                          reshape(model, logits, {vocabulary}), "next_logits");
 }
 
+/// Parameters that an operation which chooses by integers looks up, or that
+/// make what it chooses from: tables of embeddings and of logits.
+static void spareTables(ModuleOp module) {
+  SymbolTable symbols(module);
+  module.walk([&](nn::IndexingOpInterface op) {
+    int64_t limit = op.getIndexLimit();
+    auto hasSide = [&](Value value) {
+      auto type = dyn_cast<RankedTensorType>(value.getType());
+      return type && llvm::is_contained(type.getShape(), limit);
+    };
+    SmallVector<Value> worklist(op->getOperands());
+    llvm::SmallDenseSet<Value> seen;
+    while (!worklist.empty()) {
+      Value value = worklist.pop_back_val();
+      Operation *maker = value.getDefiningOp();
+      if (!maker || !hasSide(value) || !seen.insert(value).second)
+        continue;
+      if (auto read = dyn_cast<train::ReadOp>(maker)) {
+        if (auto parameter =
+                symbols.lookup<train::ParameterOp>(read.getSymbol()))
+          parameter.setMatrix(false);
+      } else {
+        llvm::append_range(worklist, maker->getOperands());
+      }
+    }
+  });
+}
+
 /// What lists of patterns say of parameters: which are frozen, and which learn
 /// in another way than the rest.
 static LogicalResult choose(ModuleOp module, const RecipeFile &file,
                             const Recipe &recipe) {
   const Settings &optimizer = recipe.optimizerSettings;
-  if (failed(matchParameters(module, file, "model", "trainable", recipe.model,
+  if (recipe.optimizer->sparesTables && !optimizer.has("no_matrix"))
+    spareTables(module);
+  if (failed(matchParameters(module, file, "optimizer", "no_matrix", optimizer,
+                             [](train::ParameterOp parameter, bool matches) {
+                               parameter.setMatrix(!matches);
+                             })) ||
+      failed(matchParameters(module, file, "model", "trainable", recipe.model,
                              [](train::ParameterOp parameter, bool matches) {
                                parameter.setTrainable(matches);
                              })) ||

@@ -69,6 +69,9 @@ std::vector<Key> commonKeys(llvm::StringRef section) {
             patternsKey("no_decay", "patterns of parameter names that weight "
                                     "decay spares, instead of one-dimensional "
                                     "ones"),
+            patternsKey("no_matrix", "patterns of names of matrices that take "
+                                     "the rule of vectors, where matrices have "
+                                     "their own"),
             patternsKey("weight_decays",
                         "\"PATTERN = DECAY\": other weight "
                         "decays; the last that matches counts"),

@@ -92,7 +92,8 @@ LogicalResult SweepOp::verifyRegions() {
   // On scalars every pure operation without regions is elementwise.
   for (Operation &op : block.without_terminator())
     if (op.getNumRegions() != 0 || !isMemoryEffectFree(&op) ||
-        isa<MeanOp>(op) || !llvm::all_of(op.getOperandTypes(), isScalar) ||
+        isa<MeanOp, OrthogonalizeOp>(op) ||
+        !llvm::all_of(op.getOperandTypes(), isScalar) ||
         !llvm::all_of(op.getResultTypes(), isScalar)) // sweep_c3
       return op.emitOpError() << "expected elementwise operations and "
                                  "constants in a sweep, but got this one";

@@ -42,6 +42,18 @@ Extents inferExtents(UpdateOp op, Region &region) {
   return extents;
 }
 
+LogicalResult OrthogonalizeOp::verify() {
+  auto update = dyn_cast<UpdateOp>((*this)->getParentOp());
+  if (!update ||
+      (*this)->getParentRegion() != &update.getMatrix()) // orthogonalize_c1
+    return emitOpError() << "expected to stand in region 'matrix' of "
+                            "train.update, but got another place";
+  if (int64_t(getSteps()) < 1) // orthogonalize_c3
+    return emitOpError() << "expected at least 1 step, but got "
+                         << int64_t(getSteps());
+  return success();
+}
+
 LogicalResult MeanOp::verify() {
   auto update = dyn_cast<UpdateOp>((*this)->getParentOp());
   Region *region = (*this)->getParentRegion();
@@ -112,6 +124,13 @@ static LogicalResult verifyElementwise(UpdateOp op, Region &region,
              << name
              << "', but got this one; move anything else into region 'step'";
   Extents extents = inferExtents(op, region);
+  for (auto matrix : block.getOps<OrthogonalizeOp>())
+    if (extents.lookup(matrix.getInput()) !=
+        Extent::Element) // orthogonalize_c2
+      return matrix.emitOpError()
+             << "expected a value that varies by element, but got one that "
+                "varies by "
+             << stringifyExtent(extents.lookup(matrix.getInput()));
   for (auto mean : block.getOps<MeanOp>()) {
     Extent input = extents.lookup(mean.getInput());
     bool tensor = mean.getOver() == Extent::Tensor;

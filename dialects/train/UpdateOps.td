@@ -30,7 +30,7 @@ def Train_UpdateOp : Train_Op<"update", [IsolatedFromAbove]> {
       `matrix_minimum`, whose attribute `matrix` is true; all others take `element`.
       It has states of its own, each with its extent: one value per `element`, or one
       for each `row` or `column`, which is what the region then reads and yields. It may
-      hold any `train.mean`.
+      hold any `train.mean` and `train.orthogonalize`.
 
     `clip_norm` c > 0 scales all gradients by min(1, c/(‖g‖ + `clip_epsilon`)) first
     (training-semantics.md 4.6). Where ‖g‖ is not finite, nothing is updated and no
@@ -95,6 +95,35 @@ def Train_MeanOp : Train_Op<"mean", [Pure, AllTypesMatch<["input", "result"]>]> 
   let arguments = (ins Train_ExtentAttr:$over, 0DTensorOf<[F16, BF16, F32, F64]>:$input);
   let results = (outs 0DTensorOf<[F16, BF16, F32, F64]>:$result);
   let assemblyFormat = "$over $input attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def Train_Scale : I32EnumAttr<"Scale", "factor of an orthogonalised matrix of N rows and M columns", [
+    I32EnumAttrCase<"One", 0, "one">, I32EnumAttrCase<"Rows", 1, "rows">,
+    I32EnumAttrCase<"Columns", 2, "columns">, I32EnumAttrCase<"Largest", 3, "largest">]> {
+  let cppNamespace = "::trainc::train";
+  let genSpecializedAttr = 0;
+}
+def Train_ScaleAttr : EnumAttr<Train_Dialect, Train_Scale, "scale">;
+
+def Train_OrthogonalizeOp : Train_Op<"orthogonalize", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "The matrix with all singular values near 1, by Newton-Schulz steps";
+  let description = [{
+    Stands in region `matrix` of train.update. Of the matrix X that the operand's elements are,
+    divided by its Frobenius norm + 1e-7, `steps` times X ← aX + (bA + cA²)X with A = XXᵀ
+    and (a, b, c) = (3.4445, -4.7750, 2.0315), from the right where there are more rows than
+    columns. Then times 1 (`one`), √max(1, N/M) (`rows`), √max(1, M/N) (`columns`) or
+    0.2·√max(N, M) (`largest`). (C1) in region `matrix`. (C2) a value that varies by element.
+    (C3) `steps` at least 1.
+
+    ```mlir
+    %o = train.orthogonalize rows %m : tensor<f32>
+    ```
+  }];
+  let arguments = (ins Train_ScaleAttr:$scale, 0DTensorOf<[F16, BF16, F32, F64]>:$input,
+    DefaultValuedAttr<I64Attr, "5">:$steps);
+  let results = (outs 0DTensorOf<[F16, BF16, F32, F64]>:$result);
+  let assemblyFormat = "$scale $input attr-dict `:` type($result)";
   let hasVerifier = 1;
 }
 

@@ -2,7 +2,7 @@
 //
 // Decides the loop order of everything that is not a fast contraction: the loop
 // along which most operands are contiguous goes innermost, so that LLVM
-// vectorises it; where that is a reduction, its accumulator is a loop value. A
+// vectorises it; where that is a reduction, its accumulators are loop values. A
 // sum over a few rows is unrolled inside the loop over columns.
 //
 //===----------------------------------------------------------------------===//
@@ -105,15 +105,29 @@ public:
     carried = order.size();
     while (carried > 0 && isReductionOfAll(order[carried - 1]))
       --carried;
+    // Some sums may be over a loop that others keep.
+    if (carried == order.size() && carried > 0 && !unrolled &&
+        llvm::any_of(op.getDpsInitsMutable(), [&](OpOperand &init) {
+          return !dependsOn(init, order.back());
+        }))
+      --carried;
   }
 
   void emit() { emitLoop(0, {}); }
 
 private:
+  bool dependsOn(OpOperand &init, unsigned dim) {
+    return op.getMatchingIndexingMap(&init).isFunctionOfDim(dim);
+  }
+
   bool isReductionOfAll(unsigned dim) {
-    return llvm::all_of(op.getDpsInitsMutable(), [&](OpOperand &init) {
-      return !op.getMatchingIndexingMap(&init).isFunctionOfDim(dim);
-    });
+    return llvm::none_of(op.getDpsInitsMutable(),
+                         [&](OpOperand &init) { return dependsOn(init, dim); });
+  }
+
+  /// Whether the destination's element is a loop value in the tail of loops.
+  bool isCarried(OpOperand &init) {
+    return tail() && !dependsOn(init, order.back());
   }
 
   SmallVector<Value> indices(OpOperand &operand) {
@@ -142,18 +156,23 @@ private:
                                   indices(operand));
   }
 
-  SmallVector<Value> loadInits() {
+  SmallVector<Value> loadCarried() {
     SmallVector<Value> values;
     for (OpOperand &init : op.getDpsInitsMutable())
-      values.push_back(op.payloadUsesValueFromOperand(&init) || tail()
-                           ? load(init)
-                           : Value());
+      if (isCarried(init))
+        values.push_back(load(init));
     return values;
   }
 
-  void store(ValueRange values) {
-    for (auto [init, value] : llvm::zip(op.getDpsInitsMutable(), values))
-      memref::StoreOp::create(builder, loc, value, init.get(), indices(init));
+  void storeCarried(ValueRange values) {
+    unsigned next = 0;
+    for (OpOperand &init : op.getDpsInitsMutable())
+      if (isCarried(init))
+        store(init, values[next++]);
+  }
+
+  void store(OpOperand &init, Value value) {
+    memref::StoreOp::create(builder, loc, value, init.get(), indices(init));
   }
 
   /// Whether accumulators are loop values.
@@ -162,7 +181,7 @@ private:
   /// Emits loops from `depth` on; returns the new values of the destinations.
   SmallVector<Value> emitLoop(unsigned depth, SmallVector<Value> accumulators) {
     if (depth == carried && tail() && accumulators.empty()) {
-      store(emitLoop(depth, loadInits()));
+      storeCarried(emitLoop(depth, loadCarried()));
       return {};
     }
     if (depth == order.size())
@@ -202,11 +221,12 @@ private:
       if (!argument.use_empty())
         mapping.map(argument, load(*input));
     }
-    SmallVector<Value> inits =
-        accumulators.empty() ? loadInits() : SmallVector<Value>(accumulators);
-    for (auto [init, value] : llvm::zip(op.getDpsInitsMutable(), inits))
-      if (value)
-        mapping.map(op.getMatchingBlockArgument(&init), value);
+    unsigned next = 0;
+    for (OpOperand &init : op.getDpsInitsMutable())
+      if (isCarried(init))
+        mapping.map(op.getMatchingBlockArgument(&init), accumulators[next++]);
+      else if (op.payloadUsesValueFromOperand(&init))
+        mapping.map(op.getMatchingBlockArgument(&init), load(init));
     for (Operation &inner : body->without_terminator()) {
       if (auto index = dyn_cast<linalg::IndexOp>(inner))
         mapping.map(index.getResult(), inductions[index.getDim()]);
@@ -214,10 +234,12 @@ private:
         builder.clone(inner, mapping);
     }
     SmallVector<Value> results;
-    for (Value value : body->getTerminator()->getOperands())
-      results.push_back(mapping.lookupOrDefault(value));
-    if (!tail())
-      store(results);
+    for (auto [init, value] : llvm::zip(op.getDpsInitsMutable(),
+                                        body->getTerminator()->getOperands()))
+      if (isCarried(init))
+        results.push_back(mapping.lookupOrDefault(value));
+      else
+        store(init, mapping.lookupOrDefault(value));
     return results;
   }
 

@@ -1,9 +1,13 @@
 //===- SweepLowering.cpp - one pass over matrices -------------------------===//
 //
 // Decides how train.sweep runs: a workgroup takes some rows of one matrix and
-// goes over them row by row; on each row first every sum, then all that is
-// written, so that the later ones find the row in cache. A workgroup's sums are
-// f64, begin with 0 and grow row by row, so their order is that of the plan.
+// goes over a few of them at a time, first for every sum in one loop, then for
+// what is written, which finds them in cache. Several rows are as many streams
+// from memory, where one waits for each line, and share what is done per
+// column. Terms that come from f32 are added up in it along a row
+// that is not too long, and over the rows of a column that are taken together;
+// all else is f64. A workgroup's sums begin with 0 and grow by its rows, so
+// their order is that of the plan.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,6 +21,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 
@@ -25,6 +30,12 @@ namespace {
 
 using nn::LowerableOpInterface;
 using train::SweepOp;
+
+/// Rows that a workgroup goes over together.
+constexpr int64_t kRowsTogether = 4;
+/// Terms of so many columns are summed along a row in their own type: in
+/// vectors that is a few hundred per lane.
+constexpr int64_t kNarrowColumns = 4096;
 
 /// A segment of results, and how far each of its members is cut.
 enum class Kind { Element, RowSum, ColumnSum, Sum };
@@ -132,21 +143,16 @@ private:
       ranges.push_back(range);
     }
 
-    auto loop =
-        scf::ForOp::create(b, loc, index(b, loc, 0), materialize(b, loc, some),
-                           index(b, loc, 1), tiles);
-    {
-      OpBuilder inner = OpBuilder::atBlockEnd(loop.getBody());
-      OpFoldResult row = loop.getInductionVar();
-      AffineExpr d1 = b.getAffineDimExpr(1);
-      OpFoldResult global = compute(inner, d0 + d1, {first, row});
-      SmallVector<Value> made = buildRow(
-          inner, k, row, global, SmallVector<Value>(loop.getRegionIterArgs()));
-      scf::YieldOp::create(inner, loc, made);
-    }
+    // Groups of rows, then those that are left.
+    int64_t group = std::min<int64_t>(kRowsTogether, block);
+    OpFoldResult whole = compute(b, d0.floorDiv(group) * group, {some});
+    tiles = buildRows(b, k, first, b.getIndexAttr(0), whole, group, tiles);
+    if (getConstantIntValue(whole) != getConstantIntValue(some) ||
+        !getConstantIntValue(whole))
+      tiles = buildRows(b, k, first, whole, some, 1, tiles);
     b.setInsertionPointToEnd(forall.getTerminator().getBody());
     for (auto [tile, out, range] :
-         llvm::zip(loop.getResults(), forall.getRegionIterArgs(), ranges)) {
+         llvm::zip(tiles, forall.getRegionIterArgs(), ranges)) {
       Indices strides(range.offsets.size(), one);
       tensor::ParallelInsertSliceOp::create(b, loc, tile, out, range.offsets,
                                             range.sizes, strides);
@@ -183,43 +189,78 @@ private:
     return cast<RankedTensorType>(value.getType()).getRank() == 1;
   }
 
-  SmallVector<Value> buildRow(OpBuilder &b, OpFoldResult k, OpFoldResult row,
-                              OpFoldResult global, SmallVector<Value> tiles) {
-    // Rows of the results, and of the operands that they overwrite.
-    SmallVector<Value> outs;
-    SmallVector<Range> ranges;
-    AffineExpr d0 = b.getAffineDimExpr(0);
+  /// The rows [begin, end) of a workgroup whose first is `first`, `group` at a
+  /// time.
+  SmallVector<Value> buildRows(OpBuilder &b, OpFoldResult k, OpFoldResult first,
+                               OpFoldResult begin, OpFoldResult end,
+                               int64_t group, ValueRange tiles) {
+    auto loop = scf::ForOp::create(b, loc, materialize(b, loc, begin),
+                                   materialize(b, loc, end),
+                                   index(b, loc, group), tiles);
+    OpBuilder inner = OpBuilder::atBlockEnd(loop.getBody());
+    SmallVector<Value> made =
+        buildGroup(inner, k, first, loop.getInductionVar(), group,
+                   SmallVector<Value>(loop.getRegionIterArgs()));
+    scf::YieldOp::create(inner, loc, made);
+    return SmallVector<Value>(loop.getResults());
+  }
+
+  /// One row of a workgroup: what operands and results are on it.
+  struct Row {
+    SmallVector<Value> values, outs;
+    SmallVector<Range> ranges; ///< of the outs in their tiles
+  };
+
+  Row takeRow(OpBuilder &b, OpFoldResult k, OpFoldResult first,
+              OpFoldResult number, ArrayRef<Value> tiles) {
+    Row row;
+    AffineExpr d0 = b.getAffineDimExpr(0), d1 = b.getAffineDimExpr(1);
     for (auto [kind, tile] : llvm::zip(kinds, tiles)) {
       Range range;
       if (kind == Kind::Element)
-        range = {
-            {compute(b, d0 * columns, {row})}, {b.getIndexAttr(columns)}, {}};
+        range = {{compute(b, d0 * columns, {number})},
+                 {b.getIndexAttr(columns)},
+                 {}};
       else if (kind == Kind::RowSum)
-        range = {{row}, {b.getIndexAttr(1)}, {0}};
+        range = {{number}, {b.getIndexAttr(1)}, {0}};
       Value out = range.offsets.empty() ? tile : take(b, tile, range);
       if (kind == Kind::RowSum)
         out = fill(b, loc, out, 0.0);
-      outs.push_back(out);
-      ranges.push_back(range);
+      row.outs.push_back(out);
+      row.ranges.push_back(range);
     }
-    SmallVector<Value> values;
+    OpFoldResult global = compute(b, d0 + d1, {first, number});
     for (unsigned i = 0; i < operands.size(); ++i) {
       auto same = llvm::find(destinations, operands[i]);
-      values.push_back(same == destinations.end()
-                           ? onRow(b, i, k, global)
-                           : outs[same - destinations.begin()]);
+      row.values.push_back(same == destinations.end()
+                               ? onRow(b, i, k, global)
+                               : row.outs[same - destinations.begin()]);
     }
-    for (auto [i, kind] : llvm::enumerate(kinds))
-      if (kind != Kind::Element)
-        outs[i] = buildSum(b, i, values, outs[i]);
-    buildElements(b, values, outs);
-    for (auto [tile, out, range] : llvm::zip(tiles, outs, ranges)) {
-      Indices strides(range.offsets.size(), b.getIndexAttr(1));
-      tile = range.offsets.empty()
-                 ? out
-                 : tensor::InsertSliceOp::create(
-                       b, loc, out, tile, range.offsets, range.sizes, strides)
-                       .getResult();
+    return row;
+  }
+
+  SmallVector<Value> buildGroup(OpBuilder &b, OpFoldResult k,
+                                OpFoldResult first, OpFoldResult begin,
+                                int64_t group, SmallVector<Value> tiles) {
+    std::vector<Row> rows;
+    for (int64_t i = 0; i < group; ++i)
+      rows.push_back(takeRow(
+          b, k, first, compute(b, b.getAffineDimExpr(0) + i, {begin}), tiles));
+    buildSums(b, rows, tiles);
+    for (Row &row : rows) {
+      // Rows written before are in the tiles by now.
+      for (auto [kind, tile, out, range] :
+           llvm::zip(kinds, tiles, row.outs, row.ranges))
+        if (kind == Kind::Element)
+          out = take(b, tile, range);
+      buildElements(b, row.values, row.outs);
+      for (auto [tile, out, range] : llvm::zip(tiles, row.outs, row.ranges)) {
+        if (range.offsets.empty())
+          continue; // buildSums has the new one
+        Indices strides(range.offsets.size(), b.getIndexAttr(1));
+        tile = tensor::InsertSliceOp::create(b, loc, out, tile, range.offsets,
+                                             range.sizes, strides);
+      }
     }
     return tiles;
   }
@@ -229,9 +270,9 @@ private:
                         : SmallVector<int64_t, 4>{};
   }
 
-  /// The scalars that `wanted` of the body's results are, in a generic's body
-  /// whose inputs are the operands `used`.
-  SmallVector<Value> compute(OpBuilder &body, ArrayRef<unsigned> wanted,
+  /// The scalars that values of the body are in a generic's body, where
+  /// `scalarOf` gives those of operands.
+  SmallVector<Value> compute(OpBuilder &body, ArrayRef<Value> wanted,
                              llvm::function_ref<Value(unsigned)> scalarOf) {
     llvm::SmallDenseSet<Operation *> needed;
     SmallVector<Operation *> worklist;
@@ -240,8 +281,8 @@ private:
           maker && needed.insert(maker).second)
         worklist.push_back(maker);
     };
-    for (unsigned i : wanted)
-      require(yield()->getOperand(i));
+    for (Value value : wanted)
+      require(value);
     while (!worklist.empty())
       for (Value operand : worklist.pop_back_val()->getOperands())
         require(operand);
@@ -261,16 +302,13 @@ private:
                    cast<nn::ElementwiseOpInterface>(inner).buildScalar(
                        body, loc, arguments));
     }
-    return llvm::map_to_vector(
-        wanted, [&](unsigned i) { return lookup(yield()->getOperand(i)); });
+    return llvm::map_to_vector(wanted, lookup);
   }
 
-  /// Operands that `wanted` of the body's results depend on.
-  SmallVector<unsigned> operandsFor(ArrayRef<unsigned> wanted) {
+  /// Operands that `wanted` of the body's values depend on.
+  SmallVector<unsigned> operandsFor(ArrayRef<Value> wanted) {
     llvm::SmallDenseSet<Value> seen;
-    SmallVector<Value> worklist;
-    for (unsigned i : wanted)
-      worklist.push_back(yield()->getOperand(i));
+    SmallVector<Value> worklist(wanted);
     SmallVector<unsigned> used;
     while (!worklist.empty()) {
       Value value = worklist.pop_back_val();
@@ -285,31 +323,108 @@ private:
     return used;
   }
 
-  Value buildSum(OpBuilder &b, unsigned result, ArrayRef<Value> values,
-                 Value sum) {
-    SmallVector<unsigned> used = operandsFor(result);
-    SmallVector<Indexed> inputs;
-    for (unsigned i : used)
-      inputs.push_back({values[i], dimensionsOf(values[i])});
-    bool parallel = kinds[result] == Kind::ColumnSum;
-    return buildGeneric(
-        b, loc, parallel ? "p" : "r", withSpace(b, inputs, sum),
-        {{sum, dimensionsOf(sum)}},
-        [&](OpBuilder &body, ValueRange x) -> SmallVector<Value> {
-          Value term = compute(body, result, [&](unsigned operand) {
-            return x[llvm::find(used, operand) - used.begin()];
-          })[0];
-          return {arith::AddFOp::create(body, loc, x.back(), term)};
-        })[0];
+  /// A term before it is widened, where it may be added up like that.
+  Value narrowTerm(unsigned result) {
+    Value term = yield()->getOperand(result);
+    auto cast = term.getDefiningOp<nn::CastOp>();
+    if (!cast || columns > kNarrowColumns ||
+        !getElementTypeOrSelf(cast->getOperand(0)).isF32())
+      return term;
+    return cast->getOperand(0);
+  }
+
+  /// A sum in the loop over columns.
+  struct Sum {
+    unsigned term;             ///< number of its terms
+    std::optional<size_t> row; ///< of one row only
+    Value accumulator;         ///< where it grows
+    Value *place;              ///< where it goes
+  };
+
+  /// All sums of some rows, in one loop over their columns: of rows to their
+  /// outs, others to the tiles.
+  void buildSums(OpBuilder &b, MutableArrayRef<Row> rows,
+                 MutableArrayRef<Value> tiles) {
+    SmallVector<Sum> sums;
+    SmallVector<Value> terms;
+    for (auto [i, kind] : llvm::enumerate(kinds)) {
+      if (kind == Kind::Element)
+        continue;
+      unsigned number = terms.size();
+      terms.push_back(narrowTerm(i));
+      Type element = getElementTypeOrSelf(terms.back().getType());
+      auto zero = [&] { return fill(b, loc, empty(b, loc, {}, element), 0.0); };
+      if (kind == Kind::RowSum)
+        for (auto [r, row] : llvm::enumerate(rows))
+          sums.push_back({number, r, zero(), &row.outs[i]});
+      else
+        sums.push_back({number, std::nullopt,
+                        kind == Kind::Sum ? zero() : tiles[i], &tiles[i]});
+    }
+    if (sums.empty())
+      return;
+    SmallVector<unsigned> used = operandsFor(terms);
+    SmallVector<Indexed> inputs, outputs;
+    for (Row &row : rows)
+      for (unsigned i : used)
+        inputs.push_back({row.values[i], dimensionsOf(row.values[i])});
+    for (Sum &sum : sums)
+      outputs.push_back({sum.accumulator, dimensionsOf(sum.accumulator)});
+    inputs = withSpace(b, inputs, outputs);
+    SmallVector<Value> made = buildGeneric(
+        b, loc, "r", inputs, outputs, [&](OpBuilder &body, ValueRange x) {
+          SmallVector<SmallVector<Value>> own; // per row and term
+          for (size_t r = 0; r < rows.size(); ++r)
+            own.push_back(compute(body, terms, [&](unsigned operand) {
+              return x[r * used.size() +
+                       (llvm::find(used, operand) - used.begin())];
+            }));
+          SmallVector<Value> results;
+          for (auto [sum, old] : llvm::zip(sums, x.drop_front(inputs.size()))) {
+            SmallVector<Value> together;
+            for (auto [r, values] : llvm::enumerate(own))
+              if (!sum.row || *sum.row == r)
+                together.push_back(values[sum.term]);
+            results.push_back(addTo(body, old, addUp(body, together)));
+          }
+          return results;
+        });
+    for (auto [sum, value] : llvm::zip(sums, made))
+      *sum.place = isRow(value) ? value : addScalar(b, *sum.place, value);
+  }
+
+  Value addTo(OpBuilder &body, Value sum, Value term) {
+    return arith::AddFOp::create(body, loc, sum,
+                                 castFloat(body, loc, term, sum.getType()));
+  }
+
+  /// Pairs, then pairs of those, and so on.
+  Value addUp(OpBuilder &body, SmallVector<Value> values) {
+    while (values.size() > 1) {
+      SmallVector<Value> halved;
+      for (size_t k = 0; k + 1 < values.size(); k += 2)
+        halved.push_back(addTo(body, values[k], values[k + 1]));
+      if (values.size() % 2)
+        halved.push_back(values.back());
+      values = halved;
+    }
+    return values.front();
+  }
+
+  /// `sum` and `value`, both of rank 0.
+  Value addScalar(OpBuilder &b, Value sum, Value value) {
+    return buildGeneric(b, loc, "", {{value, {}}}, {{sum, {}}},
+                        [&](OpBuilder &body, ValueRange x) {
+                          return SmallVector<Value>{addTo(body, x[1], x[0])};
+                        })[0];
   }
 
   /// A loop's length must follow from an operand: a row that nobody reads.
   SmallVector<Indexed> withSpace(OpBuilder &b, SmallVector<Indexed> inputs,
-                                 Value out) {
-    bool known = isRow(out) || llvm::any_of(inputs, [&](Indexed &input) {
-                   return isRow(input.value);
-                 });
-    if (!known)
+                                 ArrayRef<Indexed> outputs) {
+    if (llvm::none_of(
+            llvm::concat<const Indexed>(inputs, outputs),
+            [&](const Indexed &operand) { return isRow(operand.value); }))
       inputs.push_back(
           {empty(b, loc, {b.getIndexAttr(columns)}, b.getF32Type()), {0}});
     return inputs;
@@ -320,7 +435,7 @@ private:
     unsigned count = op.getNewElements().size();
     if (!count)
       return;
-    auto wanted = llvm::to_vector(llvm::seq<unsigned>(0, count));
+    SmallVector<Value> wanted(yield()->getOperands().take_front(count));
     // What a result overwrites is what its destination held.
     SmallVector<unsigned> used = operandsFor(wanted);
     SmallVector<Indexed> inputs, outputs;
@@ -330,7 +445,7 @@ private:
         read.push_back(i);
         inputs.push_back({values[i], dimensionsOf(values[i])});
       }
-    for (unsigned i : wanted)
+    for (unsigned i = 0; i < count; ++i)
       outputs.push_back({outs[i], {0}});
     SmallVector<Value> made = buildGeneric(
         b, loc, "p", inputs, outputs, [&](OpBuilder &body, ValueRange x) {

@@ -1,7 +1,8 @@
 // RUN: %trainc-opt --trainc-outline-kernels %s | FileCheck %s
 
 // A sweep is one kernel: a workgroup per matrix and block of rows, a loop over its
-// rows; of each row first the sums, then what is written.
+// rows, some at a time, and one over those left; first all sums in one loop over the
+// columns, in f32 where terms come from it, then what is written.
 // CHECK-LABEL: plan.program @update
 // CHECK: %[[W:.*]] = train.read @w : tensor<384xf32>
 // The variable that the result goes to is updated where it lies.
@@ -17,10 +18,14 @@
 // CHECK: scf.forall (%[[K:.*]], %[[BLOCK:.*]]) in (2, 2) shared_outs(
 // CHECK:   %[[SOME:.*]] = affine.min
 // CHECK:   linalg.fill {{.*}} tensor<60xf64>
-// CHECK:   scf.for %{{.*}} = %{{.*}} to %[[SOME]]
-// CHECK:     linalg.generic {{.*}}iterator_types = ["parallel"]{{.*}} outs(%{{.*}} : tensor<60xf64>)
-// CHECK:     linalg.generic {{.*}}iterator_types = ["reduction"]{{.*}} outs(%{{.*}} : tensor<f64>)
+// CHECK:   scf.for %{{.*}} step %c2
+// CHECK:     %[[SUMS:.*]]:2 = linalg.generic {{.*}}iterator_types = ["reduction"]{{.*}} outs(%{{.*}}, %{{.*}} : tensor<60xf64>, tensor<f32>)
+// CHECK:       arith.addf %{{.*}} : f32
+// CHECK:       arith.extf %{{.*}} : f32 to f64
+// CHECK:     linalg.generic {{.*}}iterator_types = []} ins(%[[SUMS]]#1 : tensor<f32>) outs(%{{.*}} : tensor<f64>)
 // CHECK:     linalg.generic {{.*}}iterator_types = ["parallel"]{{.*}} outs(%{{.*}} : tensor<60xf32>)
+// CHECK:     linalg.generic {{.*}}iterator_types = ["parallel"]{{.*}} outs(%{{.*}} : tensor<60xf32>)
+// CHECK:   scf.for %{{.*}} to %[[SOME]] step %c1
 // CHECK: scf.forall.in_parallel
 train.state @w metric : tensor<384xf32>
 train.state @v metric : tensor<384xf32>

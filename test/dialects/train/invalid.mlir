@@ -546,3 +546,63 @@ train.scale_loss 8.0 dynamic {floor = 9.0 : f64}
 // expected-error @below {{expected one train.scale_loss in a module, but got a second}}
 train.scale_loss 8.0
 train.scale_loss 8.0
+
+// -----
+// orthogonalize C1
+train.step @step [] {
+  train.update "r" states [] scalars [] values [] schedule {
+  ^bb0(%t: tensor<f64>):
+    train.yield %t : tensor<f64>
+  } step {
+  ^bb0(%lr: tensor<f64>):
+    train.yield
+  } element {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    // expected-error @below {{expected to stand in region 'matrix' of train.update, but got another place}}
+    %o = train.orthogonalize rows %g : tensor<f32>
+    train.yield %theta : tensor<f32>
+  } matrix states [] {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    train.yield %theta : tensor<f32>
+  }
+}
+
+// -----
+// orthogonalize C2
+train.step @step [] {
+  train.update "r" states [] scalars [] values [] schedule {
+  ^bb0(%t: tensor<f64>):
+    train.yield %t : tensor<f64>
+  } step {
+  ^bb0(%lr: tensor<f64>):
+    train.yield
+  } element {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    train.yield %theta : tensor<f32>
+  } matrix states [] {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    // expected-error @below {{expected a value that varies by element, but got one that varies by update}}
+    %o = train.orthogonalize one %decay : tensor<f32>
+    train.yield %theta : tensor<f32>
+  }
+}
+
+// -----
+// orthogonalize C3
+train.step @step [] {
+  train.update "r" states [] scalars [] values [] schedule {
+  ^bb0(%t: tensor<f64>):
+    train.yield %t : tensor<f64>
+  } step {
+  ^bb0(%lr: tensor<f64>):
+    train.yield
+  } element {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    train.yield %theta : tensor<f32>
+  } matrix states [] {
+  ^bb0(%theta: tensor<f32>, %g: tensor<f32>, %decay: tensor<f32>):
+    // expected-error @below {{expected at least 1 step, but got 0}}
+    %o = train.orthogonalize rows %g {steps = 0 : i64} : tensor<f32>
+    train.yield %theta : tensor<f32>
+  }
+}

@@ -91,6 +91,8 @@ plan.program @apply [] {
     // CHECK: train.mean tensor %{{.*}} : tensor<f32>
     %z = train.mean tensor %x : tensor<f32>
     %u = nn.mul %z, %x : tensor<f32>
+    // CHECK: train.orthogonalize largest %{{.*}} {steps = 3 : i64} : tensor<f32>
+    %o = train.orthogonalize largest %g {steps = 3 : i64} : tensor<f32>
     train.yield %theta, %u, %y, %m : tensor<f32>, tensor<f32>, tensor<f32>, tensor<f32>
   // CHECK: } {matrix_minimum = 128 : i64}
   } {matrix_minimum = 128 : i64}

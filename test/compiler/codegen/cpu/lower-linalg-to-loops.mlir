@@ -66,3 +66,25 @@ func.func @few_rows(%x: memref<2x64xf32>, %out: memref<64xf32>) {
   }
   return
 }
+
+// Sums over the innermost loop are loop values, beside one per column that is not.
+// CHECK-LABEL: func.func @mixed
+// CHECK: %[[ZERO:.*]] = memref.load %arg2[] : memref<f32>
+// CHECK: %[[SUM:.*]] = scf.for %[[J:.*]] = %c0 to %c96 step %c1 iter_args(%[[ALL:.*]] = %[[ZERO]]) -> (f32)
+// CHECK:   %[[A:.*]] = memref.load %arg0[%[[J]]]
+// CHECK:   %[[COLUMN:.*]] = memref.load %arg1[%[[J]]]
+// CHECK:   %[[NEW:.*]] = arith.addf %[[COLUMN]], %[[A]]
+// CHECK:   %[[NEXT:.*]] = arith.addf %[[ALL]], %[[A]]
+// CHECK:   memref.store %[[NEW]], %arg1[%[[J]]]
+// CHECK:   scf.yield %[[NEXT]]
+// CHECK: memref.store %[[SUM]], %arg2[]
+func.func @mixed(%x: memref<96xf32>, %columns: memref<96xf32>, %all: memref<f32>) {
+  linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>, affine_map<(i) -> ()>], iterator_types = ["reduction"]}
+    ins(%x : memref<96xf32>) outs(%columns, %all : memref<96xf32>, memref<f32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %r = arith.addf %b, %a : f32
+    %s = arith.addf %c, %a : f32
+    linalg.yield %r, %s : f32, f32
+  }
+  return
+}
