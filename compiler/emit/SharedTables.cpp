@@ -153,6 +153,8 @@ private:
                                   state.getTensorType());
       if (failed(variable))
         return failure();
+      if (state.getRole() == train::Role::Copy)
+        plan->feature_bits |= abi::featureCopies;
       (*variable)->parameter = state.getParameter().value_or("").str();
       (*variable)->external_name = state.getExternalName().value_or("").str();
     }

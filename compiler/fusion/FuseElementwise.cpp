@@ -17,6 +17,7 @@
 #include "compiler/fusion/ElementwiseGroup.h"
 #include "compiler/fusion/Fusion.h"
 #include "compiler/fusion/KernelTable.h"
+#include "compiler/fusion/Rows.h"
 #include "compiler/fusion/VariableOrder.h"
 #include "dialects/train/Train.h"
 
@@ -73,7 +74,9 @@ public:
       if (auto reduction = dyn_cast<nn::ReduceSumOp>(op))
         absorbProducers(reduction);
     for (unsigned i = 0; i < ops.size(); ++i) {
-      if (!isa<ElementwiseOpInterface>(ops[i]) || absorbed.contains(ops[i]))
+      // A free operation is computed where it is read.
+      if (!isa<ElementwiseOpInterface>(ops[i]) || absorbed.contains(ops[i]) ||
+          isFreeOperation(ops[i]))
         continue;
       std::optional<unsigned> accumulator =
           cast<ElementwiseOpInterface>(ops[i]).getAccumulator();
@@ -373,7 +376,9 @@ void cloneFreeOperations(Block &block) {
         setBound(&op, boundOf(use.getOwner()));
         break;
       }
-      if (!isa<ElementwiseOpInterface, nn::ReduceSumOp>(use.getOwner()))
+      auto tiled = dyn_cast<TiledOpInterface>(use.getOwner());
+      if (!isa<ElementwiseOpInterface, nn::ReduceSumOp>(use.getOwner()) &&
+          !(tiled && tiled.readsOwnTile(use.getOperandNumber())))
         continue;
       OpBuilder builder(use.getOwner());
       Operation *clone = builder.clone(op);

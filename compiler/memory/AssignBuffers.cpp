@@ -24,9 +24,18 @@ namespace trainc::memory {
 
 namespace {
 
-enum Segment { Parameters, Gradients, Optimizer, Metrics, Inputs, Transient };
-constexpr StringRef segmentNames[] = {"parameters", "gradients", "optimizer",
-                                      "metrics",    "inputs",    "transient"};
+enum Segment {
+  Parameters,
+  Copies,
+  Gradients,
+  Optimizer,
+  Metrics,
+  Inputs,
+  Transient
+};
+constexpr StringRef segmentNames[] = {"parameters", "copies",  "gradients",
+                                      "optimizer",  "metrics", "inputs",
+                                      "transient"};
 
 constexpr StringLiteral arenaName = "arena";
 constexpr int64_t arenaAlignmentBytes = 4096;
@@ -39,6 +48,8 @@ Segment segmentOf(train::Role role) {
     return Optimizer;
   case train::Role::Metric:
     return Metrics;
+  case train::Role::Copy:
+    return Copies;
   case train::Role::Output:
     // Lives no longer than until the host has read it.
     return Transient;

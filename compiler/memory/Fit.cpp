@@ -42,6 +42,8 @@ FailureOr<FitReport> computeFit(ModuleOp module) {
                    arena.getSegmentSizes())) {
       if (name == "parameters")
         report.parameters_bytes += size_bytes;
+      else if (name == "copies")
+        report.copies_bytes += size_bytes;
       else if (name == "gradients")
         report.gradients_bytes += size_bytes;
       else if (name == "optimizer")
@@ -51,8 +53,8 @@ FailureOr<FitReport> computeFit(ModuleOp module) {
     }
   }
   report.workspace_bytes = report.arena_bytes - report.parameters_bytes -
-                           report.gradients_bytes - report.optimizer_bytes -
-                           report.activations_bytes;
+                           report.copies_bytes - report.gradients_bytes -
+                           report.optimizer_bytes - report.activations_bytes;
 
   for (auto kernel : module.getOps<plan::KernelOp>())
     report.scratch_bytes_per_thread = std::max<int64_t>(
@@ -88,6 +90,7 @@ std::string fitTable(const FitReport &report) {
   };
   table += fmt::format("{:<26}{:>16}\n", "parameters", report.parameters);
   bytes("parameter memory", report.parameters_bytes);
+  bytes("16-bit copies", report.copies_bytes);
   bytes("gradients", report.gradients_bytes);
   bytes("optimizer", report.optimizer_bytes);
   bytes("activations", report.activations_bytes);
@@ -113,6 +116,7 @@ std::string fitJson(const FitReport &report) {
   json["overhead_bytes"] = report.overhead_bytes;
   json["predicted_bytes"] = report.predictedBytes();
   json["bytes"] = {{"parameters", report.parameters_bytes},
+                   {"copies", report.copies_bytes},
                    {"gradients", report.gradients_bytes},
                    {"optimizer", report.optimizer_bytes},
                    {"activations", report.activations_bytes},

@@ -14,13 +14,14 @@
 
 namespace trainc::memory {
 
-/// The five classes of bytes add up to arena_bytes.
+/// The six classes of bytes add up to arena_bytes.
 struct FitReport {
   int64_t parameters = 0; ///< elements of all parameters, also frozen ones
   int64_t arena_bytes = 0;
   int64_t scratch_bytes_per_thread =
       0; ///< of the largest kernel; 0 before codegen
   int64_t parameters_bytes = 0;
+  int64_t copies_bytes = 0; ///< of parameters in 16 bits
   int64_t gradients_bytes = 0;
   int64_t optimizer_bytes = 0;
   /// Transient buffers and outputs of the program that needs most.
@@ -46,7 +47,8 @@ std::string fitTable(const FitReport &report);
 
 /// The object of `fit --json`: parameters, arena_bytes,
 /// scratch_bytes_per_thread, threads, overhead_bytes, predicted_bytes, bytes
-/// {parameters, gradients, optimizer, activations, workspace}, flops_per_step.
+/// {parameters, copies, gradients, optimizer, activations, workspace},
+/// flops_per_step.
 std::string fitJson(const FitReport &report);
 
 } // namespace trainc::memory

@@ -20,6 +20,7 @@ LogicalResult UpdateExpander::run() {
     return update.emitOpError()
            << "expected train.update in a plan.program after the objective "
               "stage, but got it elsewhere";
+  findCopies(module);
   if (failed(formSweeps(module)) || failed(readScale()) ||
       failed(measureNorm()) || failed(runSchedule()) || failed(runStep()))
     return failure();

@@ -138,6 +138,16 @@ private:
     }
   };
 
+  /// Which of a pass's values are the new parameters.
+  size_t thetaOf(const Pass &pass) const {
+    return llvm::find(pass.variables, parameters.variables.front()) -
+           pass.variables.begin();
+  }
+  /// Whether a pass makes the new parameters, and their copies with them.
+  bool copies(const Pass &pass) const {
+    return parameters.copy && thetaOf(pass) < pass.variables.size();
+  }
+
   /// Whether something beside the pass itself reads `value`.
   bool leaves(Value value, const Pass &pass) {
     return llvm::any_of(value.getUses(), [&](OpOperand &use) {
@@ -244,6 +254,10 @@ private:
                                            element)
                    : RankedTensorType::get({parameters.count, size}, element));
     }
+    if (copies(pass))
+      elements.push_back(RankedTensorType::get(
+          cast<RankedTensorType>(elements[thetaOf(pass)]).getShape(),
+          parameters.copied));
     auto sumTypes = [&](ArrayRef<train::MeanOp> means,
                         ArrayRef<int64_t> shape) {
       return SmallVector<Type>(
@@ -321,6 +335,10 @@ private:
             mapping.lookup(before));
       yielded.push_back(made);
     }
+    if (copies(pass))
+      yielded.push_back(nn::CastOp::create(
+          b, loc, RankedTensorType::get({}, parameters.copied),
+          yielded[thetaOf(pass)]));
     RankedTensorType f64 = RankedTensorType::get({}, b.getF64Type());
     for (auto *means : {&pass.rowSums, &pass.columnSums, &pass.sums})
       for (train::MeanOp mean : *means) {
@@ -362,6 +380,9 @@ private:
       if (variable)
         train::WriteOp::create(builder, loc, result, variable);
     }
+    if (copies(pass))
+      train::WriteOp::create(builder, loc, sweep.getNewElements().back(),
+                             parameters.copy);
     for (auto [mean, sum] : llvm::zip(pass.rowSums, sweep.getRowSums()))
       outer[mean] = sum;
     for (auto [mean, sum] : llvm::zip(pass.columnSums, sweep.getColumnSums()))

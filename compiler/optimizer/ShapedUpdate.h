@@ -19,6 +19,9 @@ struct ShapedParameters {
   /// Whether variables change, a scalar i1: else they are written what they
   /// held.
   mlir::Value changes;
+  /// The group of the parameters' copies in another type; null for none.
+  mlir::StringAttr copy;
+  mlir::Type copied;
 };
 
 /// Builds the passes (train.sweep) that `region` of `update` needs, and writes

@@ -40,16 +40,19 @@ LogicalResult UpdateExpander::updateParameters(const Sweep &sweep) {
     reads.push_back(train::ReadOp::create(builder, loc, symbol.getTensorType(),
                                           group->getValue()));
   }
+  auto copy = groupCopies(sweep);
+  if (failed(copy))
+    return failure();
   if (sweep.shape)
-    updateShaped(sweep, variables, reads);
+    updateShaped(sweep, variables, reads, *copy);
   else
-    updateFlat(sweep, variables, reads);
+    updateFlat(sweep, variables, reads, *copy);
   return success();
 }
 
 void UpdateExpander::updateShaped(const Sweep &sweep,
                                   ArrayRef<StringAttr> variables,
-                                  ArrayRef<Value> reads) {
+                                  ArrayRef<Value> reads, StringAttr copy) {
   Type element = sweep.type.getElementType();
   auto [rows, columns] = *sweep.shape;
   ShapedParameters parameters{int64_t(sweep.parameters.size()),
@@ -59,7 +62,9 @@ void UpdateExpander::updateShaped(const Sweep &sweep,
                               SmallVector<StringAttr>(variables),
                               coefficient ? convert(coefficient, element)
                                           : Value(),
-                              finite};
+                              finite,
+                              copy,
+                              sweep.copied};
   parameters.arguments.push_back(constant(f64.clone(element), sweep.decay));
   for (Value scalar : deriveFor(sweep.rateFactor))
     parameters.arguments.push_back(convert(scalar, element));
@@ -68,7 +73,7 @@ void UpdateExpander::updateShaped(const Sweep &sweep,
 
 void UpdateExpander::updateFlat(const Sweep &sweep,
                                 ArrayRef<StringAttr> variables,
-                                ArrayRef<Value> reads) {
+                                ArrayRef<Value> reads, StringAttr copy) {
   RankedTensorType type = sweep.type;
   Block &block = sweep.region->front();
   SmallVector<Value> arguments(reads);
@@ -98,7 +103,12 @@ void UpdateExpander::updateFlat(const Sweep &sweep,
   for (auto [i, variable, value] :
        llvm::enumerate(variables, block.getTerminator()->getOperands())) {
     Value before = arguments[i == 0 ? 0 : i + 1]; // behind the gradient
-    writeIfFinite(mapping.lookup(value), before, variable);
+    Value chosen = writeIfFinite(mapping.lookup(value), before, variable);
+    if (i != 0 || !copy)
+      continue;
+    auto narrow = RankedTensorType::get(type.getShape(), sweep.copied);
+    train::WriteOp::create(
+        builder, loc, nn::CastOp::create(builder, loc, narrow, chosen), copy);
   }
 }
 

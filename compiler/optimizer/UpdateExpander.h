@@ -23,6 +23,7 @@ struct Sweep {
   mlir::RankedTensorType type; ///< flat
   double decay;
   double rateFactor;
+  mlir::Type copied; ///< element type of the parameters' copies; or null
   mlir::Value gradient;
 };
 
@@ -42,6 +43,8 @@ private:
   createStates(const Sweep &sweep, llvm::StringRef name, train::Extent extent);
   llvm::LogicalResult readGradients(Sweep &sweep);
   llvm::LogicalResult readScale();
+  void findCopies(mlir::ModuleOp module);
+  llvm::FailureOr<mlir::StringAttr> groupCopies(const Sweep &sweep);
   llvm::LogicalResult measureNorm();
   llvm::LogicalResult runSchedule();
   mlir::Value countInTokens();
@@ -50,16 +53,16 @@ private:
   llvm::LogicalResult updateParameters(const Sweep &sweep);
   void updateShaped(const Sweep &sweep,
                     llvm::ArrayRef<mlir::StringAttr> variables,
-                    llvm::ArrayRef<mlir::Value> reads);
+                    llvm::ArrayRef<mlir::Value> reads, mlir::StringAttr copy);
   void updateFlat(const Sweep &sweep,
                   llvm::ArrayRef<mlir::StringAttr> variables,
-                  llvm::ArrayRef<mlir::Value> reads);
+                  llvm::ArrayRef<mlir::Value> reads, mlir::StringAttr copy);
   llvm::LogicalResult updateScale();
 
   /// Writes `value` where all gradients are finite, else what the variable held
-  /// `before`: a step is taken whole or not at all.
-  void writeIfFinite(mlir::Value value, mlir::Value before,
-                     mlir::StringAttr variable);
+  /// `before`: a step is taken whole or not at all. Returns what is written.
+  mlir::Value writeIfFinite(mlir::Value value, mlir::Value before,
+                            mlir::StringAttr variable);
 
   llvm::LogicalResult expectFree(llvm::StringRef name);
   llvm::FailureOr<mlir::StringAttr>
@@ -99,6 +102,8 @@ private:
   mlir::Location loc;
   mlir::RankedTensorType f64;
 
+  /// States that hold parameters in another type, by the parameter's name.
+  llvm::StringMap<train::StateOp> copies;
   std::vector<Sweep> sweeps;
   /// How the loss is scaled, and by how much in this step; null without.
   train::ScaleLossOp scaling;

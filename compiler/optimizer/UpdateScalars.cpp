@@ -24,6 +24,8 @@ LogicalResult UpdateExpander::measureNorm() {
         FlatSymbolRefAttr::get(builder.getContext(), sweep.name + ".grad"));
   Value total =
       train::SumSquaresOp::create(builder, loc, f64, builder.getArrayAttr(all));
+  // Where terms of it are differences, rounding may leave less than nothing.
+  total = nn::MaximumOp::create(builder, loc, f64, total, constant(f64, 0));
   Value norm = nn::SqrtOp::create(builder, loc, f64, total);
   if (scale) {
     coefficient = nn::DivOp::create(builder, loc, f64, constant(f64, 1), scale);

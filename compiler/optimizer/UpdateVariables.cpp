@@ -55,8 +55,8 @@ FailureOr<StringAttr> UpdateExpander::createGroup(const std::string &name,
   return group.getSymNameAttr();
 }
 
-void UpdateExpander::writeIfFinite(Value value, Value before,
-                                   StringAttr variable) {
+Value UpdateExpander::writeIfFinite(Value value, Value before,
+                                    StringAttr variable) {
   auto type = cast<RankedTensorType>(value.getType());
   Value condition = finite;
   if (type.getRank())
@@ -66,6 +66,7 @@ void UpdateExpander::writeIfFinite(Value value, Value before,
   Value kept =
       nn::SelectOp::create(builder, loc, type, condition, value, before);
   train::WriteOp::create(builder, loc, kept, variable);
+  return kept;
 }
 
 /// The region that a parameter takes, and what else must agree for parameters
@@ -86,7 +87,10 @@ Sweep UpdateExpander::describe(train::ParameterOp parameter) {
               .type = RankedTensorType::get({}, type.getElementType()),
               .decay = update.getWeightDecay().convertToDouble(),
               .rateFactor = parameter.getRateFactor().convertToDouble(),
+              .copied = {},
               .gradient = {}};
+  if (train::StateOp copy = copies.lookup(parameter.getSymName()))
+    sweep.copied = copy.getTensorType().getElementType();
   Block &block = region.front();
   // What an orthogonalised matrix needs beside it is freed for the next one.
   sweep.alone = !block.getOps<train::OrthogonalizeOp>().empty();
@@ -111,7 +115,8 @@ LogicalResult UpdateExpander::formSweeps(ModuleOp module) {
     auto sweep = llvm::find_if(sweeps, [&](const Sweep &other) {
       return !own.alone && other.region == own.region &&
              other.shape == own.shape && other.type == own.type &&
-             other.decay == own.decay && other.rateFactor == own.rateFactor;
+             other.decay == own.decay && other.rateFactor == own.rateFactor &&
+             other.copied == own.copied;
     });
     if (sweep == sweeps.end())
       sweeps.push_back(own);

@@ -39,6 +39,13 @@ LogicalResult verifyApply(ModuleOp module, plan::ProgramOp apply) {
              << ", but it "
              << (parameter.getTrainable() ? "does not write" : "writes")
              << " this one";
+  for (auto state : module.getOps<train::StateOp>())
+    if (state.getRole() == train::Role::Copy &&
+        written.contains(*state.getParameter()) !=
+            written.contains(state.getSymName()))
+      return state.emitOpError()
+             << "expected program @apply to write the copy with its parameter, "
+                "but it writes one of them only";
   return success();
 }
 

@@ -59,6 +59,7 @@ void registerTrainc(DialectRegistry &registry) {
                   tensor::TensorDialect, vector::VectorDialect>();
   recipe::registerRecipeDialects(registry);
   autodiff::registerAutodiffInterfaces(registry);
+  precision::registerPrecisionInterfaces(registry);
   fusion::registerFusionInterfaces(registry);
   memory::registerMemoryInterfaces(registry);
 }

@@ -10,6 +10,7 @@ namespace trainc::precision {
 void registerPrecisionPasses() { registerGeneratedPrecisionPasses(); }
 
 void buildPrecisionPipeline(mlir::OpPassManager &pm) {
+  pm.addPass(createNarrowProgramsPass());
   pm.addPass(createVerifyPrecisionPass());
 }
 

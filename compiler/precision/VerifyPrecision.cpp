@@ -1,5 +1,6 @@
 //===- VerifyPrecision.cpp - what holds after the precision stage ---------===//
 
+#include "compiler/precision/Interfaces.h"
 #include "compiler/precision/Passes.h"
 #include "mlir/IR/TypeUtilities.h"
 
@@ -12,44 +13,63 @@ namespace trainc::precision {
 
 namespace {
 
-/// Integers and the float types that every back end computes in.
-bool isAllowed(Type type) {
-  Type element = getElementTypeOrSelf(type);
-  return !isa<FloatType>(element) || element.isF32() || element.isF64();
-}
+class Verifier {
+public:
+  explicit Verifier(StringRef compute) : compute(compute) {}
 
-LogicalResult verifyType(Operation *op, Type type) {
-  if (isAllowed(type))
+  LogicalResult verify(Operation *op) {
+    auto rule = dyn_cast<PrecisionOpInterface>(op);
+    bool free =
+        isa<nn::CastOp, nn::ConstantOp, train::ReadOp, train::WriteOp>(op) ||
+        op->hasTrait<nn::MovesElements>();
+    for (OpOperand &operand : op->getOpOperands())
+      if (failed(verify(
+              op, operand.get().getType(),
+              free || (rule && rule.takesNarrow(operand.getOperandNumber())))))
+        return failure();
+    for (OpResult result : op->getResults())
+      if (failed(verify(
+              op, result.getType(),
+              free || (rule && rule.givesNarrow(result.getResultNumber())))))
+        return failure();
+    if (auto parameter = dyn_cast<train::ParameterOp>(op))
+      return verify(op, parameter.getType(), false);
+    if (auto state = dyn_cast<train::StateOp>(op))
+      return verify(op, state.getType(), state.getRole() == train::Role::Copy);
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        for (Type type : block.getArgumentTypes())
+          if (failed(verify(op, type, false)))
+            return failure();
     return success();
-  return op->emitOpError()
-         << "expected f32 or f64 with compute = \"float32\", but got " << type;
-}
+  }
+
+private:
+  LogicalResult verify(Operation *op, Type type, bool mayBeNarrow) {
+    Type element = getElementTypeOrSelf(type);
+    if (!isa<FloatType>(element) || element.isF32() || element.isF64())
+      return success();
+    bool named = (element.isBF16() && compute == "bfloat16") ||
+                 (element.isF16() && compute == "float16");
+    if (named && mayBeNarrow)
+      return success();
+    return op->emitOpError()
+           << "expected f32 or f64 " << (named ? "here " : "")
+           << "with compute = \"" << compute << "\", but got " << type;
+  }
+
+  StringRef compute;
+};
 
 struct VerifyPrecisionPass
     : impl::VerifyPrecisionPassBase<VerifyPrecisionPass> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
     auto compute = module->getAttrOfType<StringAttr>("train.compute");
-    if (compute && compute != "float32") {
-      module.emitError()
-          << "expected compute = \"float32\" in [precision], but "
-             "got "
-          << compute << "; this version computes in float32 only";
-      return signalPassFailure();
-    }
-    WalkResult walk = module.walk([](Operation *op) {
-      SmallVector<Type> types(op->getResultTypes());
-      if (auto parameter = dyn_cast<train::ParameterOp>(op))
-        types.push_back(parameter.getType());
-      if (auto state = dyn_cast<train::StateOp>(op))
-        types.push_back(state.getType());
-      for (Region &region : op->getRegions())
-        if (!region.empty())
-          llvm::append_range(types, region.front().getArgumentTypes());
-      for (Type type : types)
-        if (failed(verifyType(op, type)))
-          return WalkResult::interrupt();
-      return WalkResult::advance();
+    Verifier verifier(compute ? compute.getValue() : "float32");
+    WalkResult walk = module.walk([&](Operation *op) {
+      return failed(verifier.verify(op)) ? WalkResult::interrupt()
+                                         : WalkResult::advance();
     });
     if (walk.wasInterrupted())
       signalPassFailure();

@@ -93,7 +93,8 @@ std::vector<Key> commonKeys(llvm::StringRef section) {
   if (section == "precision") {
     std::vector<Key> keys = {
         choiceKey("compute", "float32", {"float32", "bfloat16", "float16"},
-                  "type of matrix products and activations")};
+                  "type of what is multiplied and of activations in memory; "
+                  "parameters, sums and optimizer stay float32")};
     llvm::append_range(keys, lossScaleKeys());
     return keys;
   }

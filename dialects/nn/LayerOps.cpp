@@ -49,8 +49,9 @@ LogicalResult MatmulOp::verify() {
   return success();
 }
 
+/// Rows are of the table's element type, or narrower where `narrowRows`.
 static LogicalResult verifyEmbedding(Operation *op, Value table, Value ids,
-                                     Value rows) {
+                                     Value rows, bool narrowRows) {
   auto tableType = cast<RankedTensorType>(table.getType());
   auto rowsType = cast<RankedTensorType>(rows.getType());
   if (tableType.getRank() != 2) // embedding_c1, embedding_grad_c1
@@ -60,7 +61,9 @@ static LogicalResult verifyEmbedding(Operation *op, Value table, Value ids,
   shape.push_back(tableType.getDimSize(1));
   if (failed(expectShape(op, "rows", rows, shape)))
     return failure();
-  if (tableType.getElementType() != rowsType.getElementType()) // embedding_c2
+  if (tableType.getElementType() != rowsType.getElementType() &&
+      !(narrowRows && rowsType.getElementTypeBitWidth() <
+                          tableType.getElementTypeBitWidth())) // embedding_c2
     return op->emitOpError()
            << "expected rows of element type " << tableType.getElementType()
            << ", but got " << rowsType.getElementType();
@@ -68,7 +71,8 @@ static LogicalResult verifyEmbedding(Operation *op, Value table, Value ids,
 }
 
 LogicalResult EmbeddingOp::verify() {
-  return verifyEmbedding(*this, getTable(), getIds(), getResult());
+  return verifyEmbedding(*this, getTable(), getIds(), getResult(),
+                         /*narrowRows=*/false);
 }
 
 LogicalResult EmbeddingGradOp::verify() {
@@ -76,7 +80,8 @@ LogicalResult EmbeddingGradOp::verify() {
       getAccumulator().getType() != getType()) // embedding_grad_c2
     return emitOpError() << "expected an accumulator of type " << getType()
                          << ", but got " << getAccumulator().getType();
-  return verifyEmbedding(*this, getResult(), getIds(), getGradient());
+  return verifyEmbedding(*this, getResult(), getIds(), getGradient(),
+                         /*narrowRows=*/true);
 }
 
 /// `weight` [C] (null: skip) and `statistics` (the shape without C) of a norm

@@ -52,8 +52,9 @@ def NN_EmbeddingGradOp : NN_Op<"embedding_grad", [DeclareOpInterfaceMethods<Inde
     `result[v, c] = accumulator[v, c] + Σ over positions p with ids[p] = v of
     gradient[p, c]`, in the order of positions; the accumulator is 0 where there is
     none.
-    (C1) `result` is [V, C]; `gradient` is the ids' shape with C appended. (C2) the
-    accumulator has the result's type.
+    (C1) `result` is [V, C]; `gradient` is the ids' shape with C appended, of the
+    result's element type or a narrower one. (C2) the accumulator has the result's
+    type.
 
     ```mlir
     %dt = nn.embedding_grad %dy, %ids : tensor<2x4x8xf32>, tensor<2x4xi32> -> tensor<50x8xf32>

@@ -122,9 +122,11 @@ LogicalResult StateOp::verify() {
   if (!type || !type.hasStaticShape()) // state_c1
     return emitOpError() << "expected a static tensor type, but got "
                          << getType();
-  if (getRole() == Role::Gradient && !getParameter()) // state_c2
-    return emitOpError() << "expected the parameter that the gradient belongs "
-                            "to, but got none";
+  if ((getRole() == Role::Gradient || getRole() == Role::Copy) &&
+      !getParameter()) // state_c2
+    return emitOpError() << "expected the parameter that the "
+                         << stringifyRole(getRole())
+                         << " belongs to, but got none";
   if ((getRole() == Role::Optimizer) != bool(getExternalNameAttr())) // state_c3
     return emitOpError()
            << "expected an external_name exactly for optimizer states";
@@ -141,6 +143,10 @@ LogicalResult StateOp::verifySymbolUses(SymbolTableCollection &tables) {
                          << " to be a train.parameter, but it is not";
   if (getRole() == Role::Gradient && parameter.getType() != getType())
     return emitOpError() << "expected the parameter's type "
+                         << parameter.getType() << ", but got " << getType();
+  if (getRole() == Role::Copy &&
+      parameter.getTensorType().getShape() != getTensorType().getShape())
+    return emitOpError() << "expected the shape of the parameter's type "
                          << parameter.getType() << ", but got " << getType();
   return success();
 }

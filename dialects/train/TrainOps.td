@@ -44,7 +44,8 @@ def Train_ParameterOp : Train_Op<"parameter", [Symbol]> {
 
 def Train_Role : I32EnumAttr<"Role", "what a state is for", [
     I32EnumAttrCase<"Gradient", 2, "gradient">, I32EnumAttrCase<"Optimizer", 3, "optimizer">,
-    I32EnumAttrCase<"Metric", 4, "metric">, I32EnumAttrCase<"Output", 6, "output">]> {
+    I32EnumAttrCase<"Metric", 4, "metric">, I32EnumAttrCase<"Output", 6, "output">,
+    I32EnumAttrCase<"Copy", 8, "copy">]> {
   let cppNamespace = "::trainc::train";
   let genSpecializedAttr = 0;
 }
@@ -53,11 +54,13 @@ def Train_RoleAttr : EnumAttr<Train_Dialect, Train_Role, "role">;
 def Train_StateOp : Train_Op<"state", [Symbol, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "Storage that outlives a program and is not a parameter";
   let description = [{
-    `optimizer` states are saved in checkpoints; `gradient`, `metric` and
-    `output` are not. Numbers follow `Role` of runtime/abi/plan.fbs. Every element starts as
+    `optimizer` states are saved in checkpoints; `gradient`, `metric`, `output` and
+    `copy` are not. A `copy` holds its parameter in another float type: program
+    @refresh makes it from the parameter, and who writes the one writes the other. Numbers follow `Role` of runtime/abi/plan.fbs. Every element starts as
     `value`. `parameter` names the parameter a gradient or optimizer state belongs to.
     (C1) the type is a static tensor. (C2) `parameter`, where given, is a
-    train.parameter; `gradient` requires it and has its type. (C3) `external_name`
+    train.parameter; `gradient` requires it and has its type, `copy` requires it and
+    has its shape. (C3) `external_name`
     iff the role is `optimizer`.
 
     ```mlir

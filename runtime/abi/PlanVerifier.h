@@ -23,10 +23,13 @@ inline constexpr uint32_t schemaVersion = 1;
 inline constexpr uint64_t featureSpans = 1;
 /// Bit of Plan.feature_bits: steps whose number of micro-batches grows.
 inline constexpr uint64_t featureRamp = 2;
-/// Bits of Plan.feature_bits that this code understands.
-inline constexpr uint64_t knownFeatureBits = featureSpans | featureRamp;
 /// Most micro-batches of a step in a plan with a ramp.
 inline constexpr uint32_t maximumRamp = 1u << 16;
+/// Bit of Plan.feature_bits: copies of parameters in another float type.
+inline constexpr uint64_t featureCopies = 4;
+/// Bits of Plan.feature_bits that this code understands.
+inline constexpr uint64_t knownFeatureBits =
+    featureSpans | featureRamp | featureCopies;
 /// Put this into Plan.content_hash and Variant.code_hash while building: a
 /// default-valued field would not be stored and could not be filled in place.
 inline constexpr uint64_t hashPlaceholder = 1;

@@ -32,7 +32,7 @@ bool sameShape(const Variable &a, const Variable &b) {
 Status verifyVariable(const Variable &variable, const VariableIndex &byName) {
   const std::string where = fmt::format("variable '{}'", text(variable.name()));
   const Role role = variable.role();
-  if (role < Role::Parameter || role > Role::Transient)
+  if (role < Role::Parameter || role > Role::Copy)
     return broken(where, "expected a known role, but got {}",
                   static_cast<unsigned>(role));
   if (elementSize(variable.element_type()) == 0)
@@ -50,9 +50,9 @@ Status verifyVariable(const Variable &variable, const VariableIndex &byName) {
                   text(variable.external_name()));
 
   const std::string_view parameter = text(variable.parameter());
-  if (role == Role::Gradient && parameter.empty())
-    return broken(where, "expected a gradient to name its parameter, but got "
-                         "none");
+  if ((role == Role::Gradient || role == Role::Copy) && parameter.empty())
+    return broken(where, "expected a {} to name its parameter, but got none",
+                  role == Role::Gradient ? "gradient" : "copy");
   if (parameter.size() > maximumNameBytes)
     return broken(where,
                   "expected a parameter's name of at most {} bytes, but "
@@ -63,7 +63,8 @@ Status verifyVariable(const Variable &variable, const VariableIndex &byName) {
     if (found == byName.end() || found->second->role() != Role::Parameter)
       return broken(where, "expected the name of a parameter, but got '{}'",
                     parameter);
-    if (role == Role::Gradient && !sameShape(variable, *found->second))
+    if ((role == Role::Gradient || role == Role::Copy) &&
+        !sameShape(variable, *found->second))
       return broken(where,
                     "expected the shape of its parameter '{}', but got another",
                     parameter);
@@ -81,8 +82,15 @@ Status verifyVariables(const Plan &plan) {
       TRAINC_RETURN_IF_ERROR(externalNames.add(variable->external_name()));
     byName.emplace(text(variable->name()), variable);
   }
-  for (const Variable *variable : *plan.variables())
+  for (const Variable *variable : *plan.variables()) {
     TRAINC_RETURN_IF_ERROR(verifyVariable(*variable, byName));
+    if (variable->role() == Role::Copy &&
+        (plan.feature_bits() & featureCopies) == 0)
+      return broken(fmt::format("variable '{}'", text(variable->name())),
+                    "expected feature bit {} with copies, but got feature "
+                    "bits {:#x}",
+                    featureCopies, plan.feature_bits());
+  }
   return {};
 }
 

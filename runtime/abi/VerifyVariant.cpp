@@ -194,7 +194,7 @@ private:
                       "range's type, but got another place or type",
                       text(variable.name()), span.size_bytes(),
                       span.offset_bytes());
-      if (variable.role() > Role::Metric ||
+      if ((variable.role() > Role::Metric && variable.role() != Role::Copy) ||
           (role != Role::Unspecified && variable.role() != role))
         return broken(where_,
                       "expected a range of parameters, gradients, optimizer "

@@ -131,6 +131,9 @@ int trainc_session_variable(trainc_session *session, const char *name,
                      name + "'"));
   const std::span<std::byte> bytes = session->session->data(*index);
   const abi::Variable &variable = plan.variable(*index);
+  // The caller may write what it gets.
+  if (variable.role() == abi::Role::Parameter)
+    session->session->parametersChanged();
   if (out_pointer)
     *out_pointer = bytes.data();
   if (out_size_bytes)

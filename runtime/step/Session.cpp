@@ -39,7 +39,19 @@ Status Session::run(std::string_view program) {
         fmt::format("expected a program '{}' in the plan, but got none; "
                     "`trainrun inspect` lists its programs",
                     program));
+  if (program == "initialize")
+    parametersChanged();
+  else
+    TRAINC_RETURN_IF_ERROR(refreshCopies());
   return device_->run(*index);
+}
+
+Status Session::refreshCopies() {
+  if (!copies_stale_)
+    return {};
+  copies_stale_ = false;
+  const auto refresh = plan_->findProgram("refresh");
+  return refresh ? device_->run(*refresh) : Status();
 }
 
 std::span<std::byte> Session::data(std::string_view variable) {

@@ -40,8 +40,16 @@ public:
   bool has(std::string_view program) const {
     return plan_->findProgram(program).has_value();
   }
-  /// Runs a program by name. Errors: User when the plan has no such program.
+  /// Runs a program by name, after refreshCopies(). Errors: User when the plan
+  /// has no such program.
   Status run(std::string_view program);
+
+  /// Say so when parameters were written from outside: what is derived from
+  /// them (copies in 16 bits) is made again before it is used.
+  void parametersChanged() { copies_stale_ = true; }
+  /// Makes copies of parameters again where parameters were written from
+  /// outside.
+  Status refreshCopies();
 
   /// Bytes of a variable by index into Plan.variables.
   std::span<std::byte> data(size_t variable) { return device_->data(variable); }
@@ -60,6 +68,7 @@ private:
   std::unique_ptr<Plan> plan_;
   std::unique_ptr<ThreadPool> pool_;
   std::unique_ptr<Device> device_;
+  bool copies_stale_ = true;
 };
 
 } // namespace trainc

@@ -53,6 +53,7 @@ Status StepLoop::initialize() {
   TRAINC_RETURN_IF_ERROR(require(initialize_, "initialize"));
   control_.setRandom(seed_, 0, 0);
   control_.setMicroBatch(0);
+  session_.parametersChanged();
   return session_.device().run(*initialize_);
 }
 
@@ -116,6 +117,7 @@ Status StepLoop::runTimed(uint64_t step, DataSource &source, bool update,
                           StepResult &result) {
   const auto begin = std::chrono::steady_clock::now();
   data_ns_ = 0;
+  TRAINC_RETURN_IF_ERROR(session_.refreshCopies());
   TRAINC_RETURN_IF_ERROR(countAndAccumulate(step, source));
   if (update) {
     control_.setRandom(seed_, step, 0);
@@ -143,6 +145,7 @@ Status StepLoop::runGradients(uint64_t step, DataSource &source,
 Status StepLoop::runEvaluation(uint64_t batches, DataSource &source,
                                EvaluationResult &result) {
   TRAINC_RETURN_IF_ERROR(require(evaluate_, "evaluate"));
+  TRAINC_RETURN_IF_ERROR(session_.refreshCopies());
   const auto &terms = *session_.plan().table().loss_terms();
   result.sums.assign(terms.size(), 0);
   result.counts.assign(terms.size(), 0);
@@ -171,6 +174,7 @@ Status StepLoop::runEvaluation(uint64_t batches, DataSource &source,
 Status StepLoop::runPredict(uint64_t step, uint32_t micro_batch,
                             DataSource &source) {
   TRAINC_RETURN_IF_ERROR(require(predict_, "predict"));
+  TRAINC_RETURN_IF_ERROR(session_.refreshCopies());
   TRAINC_RETURN_IF_ERROR(
       prepare(prediction_inputs_, source, step, micro_batch));
   return session_.device().run(*predict_);

@@ -90,14 +90,15 @@ class Case:
     elements: how many elements of a gradient, chosen at random, are compared with
     differences one by one (the directions cover all).
     outputs: name -> (shape, reference) of further values that the text computes.
+    weights: how w is drawn.
     """
 
     def __init__(self, name, tensors, text, result, reference, forward=True, scales=None,
-                 elements=None, outputs=None):
+                 elements=None, outputs=None, weights=normal):
         self.name, self.text, self.result = name, text, tuple(result)
         self.tensors = {k: v if len(v) == 3 else (*v, True) for k, v in tensors.items()}
         self.reference, self.forward, self.scales = reference, forward, scales
-        self.elements, self.outputs = elements, outputs or {}
+        self.elements, self.outputs, self.weights = elements, outputs or {}, weights
 
     def parameters(self):
         yield from ((n, s, t) for n, (s, _, t) in self.tensors.items())
@@ -244,7 +245,7 @@ def run(cases, inputs=(), values=None, seeds=(1, 2), attributes=""):
                 for case in cases:
                     arrays[case.name] = {n: rounded(sample(rng, shape))
                                          for n, (shape, sample, _) in case.tensors.items()}
-                    arrays[case.name]["w"] = rounded(rng.standard_normal(case.result))
+                    arrays[case.name]["w"] = rounded(case.weights(rng, case.result))
                     for name, value in arrays[case.name].items():
                         session.set(case.symbol(name), value)
                 for name, _ in inputs:

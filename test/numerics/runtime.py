@@ -6,7 +6,8 @@ import subprocess
 
 import numpy as np
 
-_TYPES = {1: np.float32, 2: np.float64, 3: np.int32, 4: np.int64, 5: np.bool_}
+_TYPES = {1: np.float32, 2: np.float64, 3: np.int32, 4: np.int64, 5: np.bool_,
+          6: np.uint16, 7: np.float16, 8: np.uint8}  # 6: bfloat16 as its bits
 
 
 def _library():

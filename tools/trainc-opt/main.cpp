@@ -56,6 +56,7 @@ int main(int argc, char **argv) {
   trainc::objective::registerObjectivePasses();
   trainc::autodiff::registerAutodiffPasses();
   trainc::autodiff::registerAutodiffInterfaces(registry);
+  trainc::precision::registerPrecisionInterfaces(registry);
   trainc::precision::registerPrecisionPasses();
   trainc::optimizer::registerOptimizerPasses();
 

@@ -152,7 +152,7 @@ const RoleNames *namesOf(abi::Role role) {
   for (const RoleNames &names : roles)
     if (names.role == role)
       return &names;
-  return nullptr; // transient: no memory, no name
+  return nullptr; // transient: no memory; copies: the programs' own
 }
 
 class Writer {

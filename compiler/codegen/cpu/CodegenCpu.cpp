@@ -85,6 +85,7 @@ void buildCodegenCpuPipeline(OpPassManager &pm,
   function.addPass(createExpandMath());
   kernel.addPass(createAssignScratch());
   addLlvmConversion(kernel);
+  kernel.addPass(createBFloat16AsIntegers());
   kernel.addPass(createAttachKernelEntry());
   LowerKernelsToCodeOptions code;
   code.cpu = options.cpu;

@@ -8,6 +8,8 @@
 #include "compiler/codegen/cpu/CpuTarget.h"
 
 #include "llvm/Analysis/TargetLibraryInfo.h"
+#include "llvm/IR/IntrinsicInst.h"
+#include "llvm/IR/IntrinsicsX86.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -75,6 +77,9 @@ Expected<CpuTarget> CpuTarget::get(StringRef cpu) {
     result.level = "x86-64-v4";
     result.features.insert(result.features.end(), std::begin(levelV4),
                            std::end(levelV4));
+    // This machine's own word counts: LLVM's name for it may be an older CPU's.
+    result.bf16Dot =
+        cpu.empty() ? host.lookup(bf16DotFeature) : has(bf16DotFeature);
   }
   return result;
 }
@@ -86,8 +91,21 @@ std::unique_ptr<TargetMachine> CpuTarget::createMachine() const {
       CodeGenOptLevel::Aggressive));
 }
 
+/// Whether a function calls the instruction that multiplies pairs of bfloat16.
+static bool multipliesPairs(const Function &function) {
+  for (const BasicBlock &block : function)
+    for (const Instruction &instruction : block)
+      if (const auto *call = dyn_cast<IntrinsicInst>(&instruction);
+          call &&
+          call->getIntrinsicID() == Intrinsic::x86_avx512bf16_dpbf16ps_512)
+        return true;
+  return false;
+}
+
 static void attachAttributes(Function &function, const CpuTarget &target) {
   function.addFnAttr("target-cpu", target.level);
+  if (multipliesPairs(function))
+    function.addFnAttr("target-features", ("+" + bf16DotFeature).str());
   function.addFnAttr("tune-cpu", target.name);
   function.addFnAttr("prefer-vector-width", target.hasAvx512() ? "512" : "256");
   function.addFnAttr("no-builtins");

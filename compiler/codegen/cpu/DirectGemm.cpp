@@ -23,9 +23,12 @@ namespace trainc::codegen {
 static constexpr int64_t residentBytes = 32 << 10;
 
 bool isDirectGemm(const Gemm &gemm) {
-  int64_t bytes =
-      cast<MemRefType>(gemm.c.getType()).getElementTypeBitWidth() / 8;
-  return !gemm.b_transposed && gemm.n.constant && gemm.k.bound &&
+  auto type = cast<MemRefType>(gemm.c.getType());
+  int64_t bytes = type.getElementTypeBitWidth() / 8;
+  // Factors of 16 bits are widened when they are packed.
+  bool one_type = cast<MemRefType>(gemm.b.getType()).getElementType() ==
+                  type.getElementType();
+  return one_type && !gemm.b_transposed && gemm.n.constant && gemm.k.bound &&
          *gemm.n.constant * *gemm.k.bound * bytes <= residentBytes;
 }
 

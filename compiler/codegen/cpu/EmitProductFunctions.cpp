@@ -47,6 +47,8 @@ struct EmitProductFunctions
     builder.setInsertionPointToEnd(getOperation().getBody());
     auto module = ModuleOp::create(builder, name + ".code");
     module->setAttr(sharedModuleAttr, builder.getUnitAttr());
+    if (function.dots && function.kind == ProductFunction::MultiplyRows)
+      module->setAttr(needsBf16DotAttr, builder.getUnitAttr());
     builder.setInsertionPointToEnd(module.getBody());
     auto definition = func::FuncOp::create(builder, name, function.getType());
     for (auto [i, type] : llvm::enumerate(function.getType().getInputs()))

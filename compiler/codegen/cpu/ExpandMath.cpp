@@ -125,6 +125,8 @@ struct ExpandMath : impl::ExpandMathBase<ExpandMath> {
         patterns, {"sinh", "cosh", "tan", "asinh", "acosh", "atanh", "fpowi"});
     // Only these of arith: maximumf stays whole, for LLVM knows its reductions.
     arith::populateCeilFloorDivExpandOpsPatterns(patterns);
+    // Integer code for bfloat16 on every CPU: the same bits, denormals kept.
+    arith::populateExpandBFloat16Patterns(patterns);
     populateMathPolynomialApproximationPatterns(patterns,
                                                 [](StringRef) { return true; });
     // Bodies are expanded as they are: no folding, which could change results.

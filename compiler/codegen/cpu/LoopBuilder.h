@@ -9,6 +9,7 @@
 #define TRAINC_COMPILER_CODEGEN_CPU_LOOPBUILDER_H
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -90,8 +91,66 @@ protected:
     }
   }
 
-  mlir::VectorType vectorOf(int64_t lanes) {
-    return mlir::VectorType::get({lanes}, element);
+  mlir::VectorType vectorOf(int64_t lanes, mlir::Type of = {}) {
+    return mlir::VectorType::get({lanes}, of ? of : element);
+  }
+  /// What memory holds of a float of `stored` type, in the type of the
+  /// computation. Floats of 16 bits come as integers: LLVM knows bfloat16 in
+  /// registers only where the CPU does.
+  Value widen(Value value, mlir::Type stored) {
+    if (stored == element)
+      return value;
+    int64_t lanes = llvm::cast<mlir::VectorType>(value.getType()).getDimSize(0);
+    if (!stored.isBF16())
+      return mlir::arith::ExtFOp::create(
+          b, vectorOf(lanes), bitcast(vectorOf(lanes, stored), value));
+    auto words = vectorOf(lanes, b.getI32Type());
+    Value low = mlir::arith::ExtUIOp::create(b, words, value);
+    Value shift = mlir::arith::ConstantOp::create(
+        b, mlir::DenseElementsAttr::get(words, b.getI32IntegerAttr(16)));
+    return bitcast(vectorOf(lanes), mlir::arith::ShLIOp::create(b, low, shift));
+  }
+  /// Loads floats of `stored` type as widen() takes them; masked lanes are 0.
+  Value loadStored(int64_t lanes, mlir::Type stored, Value base, ValueRange at,
+                   Value valid = {}) {
+    if (stored == element)
+      return valid ? load(vectorOf(lanes), base, at, valid)
+                   : load(vectorOf(lanes), base, at);
+    auto bits = vectorOf(lanes, b.getIntegerType(16));
+    if (!valid)
+      return bitcast(bits, load(vectorOf(lanes, stored), base, at));
+    auto parts = mlir::memref::ExtractStridedMetadataOp::create(b, base);
+    Value offset = parts.getOffset();
+    for (auto [place, stride] : llvm::zip(at, parts.getStrides()))
+      offset = add(offset, mul(place, stride));
+    Value first = mlir::memref::ExtractAlignedPointerAsIndexOp::create(b, base);
+    Value address = mlir::arith::IndexCastOp::create(
+        b, b.getI64Type(), add(first, mul(offset, index(2))));
+    Value pointer = mlir::LLVM::IntToPtrOp::create(
+        b, mlir::LLVM::LLVMPointerType::get(b.getContext()), address);
+    Value zero = mlir::arith::ConstantOp::create(b, b.getZeroAttr(bits));
+    return mlir::LLVM::MaskedLoadOp::create(b, bits, pointer, valid, zero,
+                                            b.getI32IntegerAttr(2));
+  }
+  /// Stores what loadStored() has loaded, or the same bits of another type.
+  void storeStored(Value bits, mlir::Type stored, Value base, ValueRange at) {
+    auto type = llvm::cast<mlir::VectorType>(bits.getType());
+    int64_t lanes = type.getDimSize(0) * type.getElementTypeBitWidth() /
+                    stored.getIntOrFloatBitWidth();
+    store(bitcast(vectorOf(lanes, stored), bits), base, at);
+  }
+  /// x0 y0 x1 y1 …
+  Value interleave(Value x, Value y) {
+    int64_t lanes = llvm::cast<mlir::VectorType>(x.getType()).getDimSize(0);
+    llvm::SmallVector<int64_t> order;
+    for (int64_t i = 0; i < lanes; ++i)
+      order.append({i, lanes + i});
+    return mlir::vector::ShuffleOp::create(b, x, y, order);
+  }
+  Value bitcast(mlir::VectorType type, Value value) {
+    return value.getType() == type
+               ? value
+               : mlir::vector::BitCastOp::create(b, type, value).getResult();
   }
   /// Mask of the lanes below `count`, which may be negative or large.
   Value mask(int64_t lanes, Value count) {
@@ -122,6 +181,7 @@ protected:
                Value columns) {
     return strided(buffer, offset, {rows, columns}, {stride, index(1)});
   }
+  /// Any number of dimensions, of which the last is contiguous.
   Value strided(Value buffer, Value offset, llvm::ArrayRef<Value> sizes,
                 llvm::ArrayRef<Value> strides) {
     using mlir::ShapedType;
@@ -133,7 +193,9 @@ protected:
     steps.back() = b.getIndexAttr(1);
     auto layout = mlir::StridedLayoutAttr::get(b.getContext(),
                                                ShapedType::kDynamic, distances);
-    auto type = mlir::MemRefType::get(shape, element, layout);
+    auto type = mlir::MemRefType::get(
+        shape, llvm::cast<mlir::MemRefType>(buffer.getType()).getElementType(),
+        layout);
     return mlir::memref::ReinterpretCastOp::create(
         b, type, buffer, mlir::OpFoldResult(offset), extents, steps);
   }

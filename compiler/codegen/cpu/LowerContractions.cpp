@@ -1,9 +1,9 @@
 //===- LowerContractions.cpp - matrix products to the micro-kernel --------===//
 //
 // Decides which linalg operations are matrix products worth packing: a sum over
-// one dimension of products of two operands of one type, with enough rows and
-// columns, contiguous along one of them. Everything else stays for the plain
-// loops.
+// one dimension of products of two operands of one type, both widened or not,
+// with enough rows and columns, contiguous along one of them. Everything else
+// stays for the plain loops.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/cpu/CpuTarget.h"
@@ -35,10 +35,22 @@ constexpr int64_t smallestRows = 2;
 constexpr int64_t smallestColumnBytes = 32;
 constexpr int64_t smallestDepth = 4;
 
-/// Whether the body is `out + lhs * rhs`.
+/// What a widening is of, or the value itself.
+Value withoutExtension(Value value) {
+  auto extension = value.getDefiningOp<arith::ExtFOp>();
+  return extension ? extension.getIn() : value;
+}
+
+/// Whether the body is `out + lhs * rhs`, the factors as they are or both
+/// widened.
 bool isMultiplyAdd(linalg::LinalgOp op) {
   Block *body = op.getBlock();
-  if (body->getNumArguments() != 3 || !llvm::hasNItems(*body, 3))
+  if (body->getNumArguments() != 3)
+    return false;
+  unsigned extensions = llvm::count_if(
+      *body, [](Operation &inner) { return isa<arith::ExtFOp>(inner); });
+  if ((extensions != 0 && extensions != 2) ||
+      !llvm::hasNItems(*body, 3 + extensions))
     return false;
   auto sum =
       body->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
@@ -48,9 +60,11 @@ bool isMultiplyAdd(linalg::LinalgOp op) {
                                       std::pair(sum.getRhs(), sum.getLhs())}) {
     auto multiply = product.getDefiningOp<arith::MulFOp>();
     Value x = body->getArgument(0), y = body->getArgument(1);
-    if (multiply && accumulator == body->getArgument(2) &&
-        ((multiply.getLhs() == x && multiply.getRhs() == y) ||
-         (multiply.getLhs() == y && multiply.getRhs() == x)))
+    if (!multiply || accumulator != body->getArgument(2))
+      continue;
+    Value lhs = withoutExtension(multiply.getLhs()),
+          rhs = withoutExtension(multiply.getRhs());
+    if ((lhs == x && rhs == y) || (lhs == y && rhs == x))
       return true;
   }
   return false;
@@ -91,10 +105,14 @@ public:
     Type element = getElementTypeOrSelf(op->getOperand(2).getType());
     if (!element.isF32() && !element.isF64())
       return false;
+    Type stored = getElementTypeOrSelf(op->getOperand(0).getType());
+    bool narrow = element.isF32() && (stored.isBF16() || stored.isF16());
+    if (stored != element && !narrow)
+      return false;
     maps = op.getIndexingMapsArray();
     for (unsigned i = 0; i < 3; ++i) {
       auto type = dyn_cast<MemRefType>(op->getOperand(i).getType());
-      if (!type || type.getElementType() != element ||
+      if (!type || type.getElementType() != (i < 2 ? stored : element) ||
           !maps[i].isProjectedPermutation())
         return false;
       if (i < 2 && getRoot(op->getOperand(i)) == getRoot(op->getOperand(2)))

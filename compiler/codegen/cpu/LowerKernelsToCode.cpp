@@ -92,9 +92,10 @@ struct LowerKernelsToCode : impl::LowerKernelsToCodeBase<LowerKernelsToCode> {
   /// interleaving by the vectoriser is enough there.
   static bool hasMicroKernel(ModuleOp module) {
     return module
-        ->walk([](LLVM::FMAOp op) {
-          return isa<VectorType>(op.getType()) ? WalkResult::interrupt()
-                                               : WalkResult::advance();
+        ->walk([](Operation *op) {
+          bool multiplies = isa<LLVM::FMAOp, LLVM::CallIntrinsicOp>(op) &&
+                            isa<VectorType>(op->getResult(0).getType());
+          return multiplies ? WalkResult::interrupt() : WalkResult::advance();
         })
         .wasInterrupted();
   }
@@ -165,6 +166,10 @@ struct LowerKernelsToCode : impl::LowerKernelsToCodeBase<LowerKernelsToCode> {
                              image.bytes.size()));
     SmallVector<StringRef> features(target.features.begin(),
                                     target.features.end());
+    if (llvm::any_of(modules, [](ModuleOp nested) {
+          return nested->hasAttr(needsBf16DotAttr);
+        }))
+      features.push_back(bf16DotFeature);
     plan::CodeOp::create(builder, getOperation().getLoc(), "cpu",
                          "cpu:" + target.name, target.triple,
                          builder.getStrArrayAttr(features),

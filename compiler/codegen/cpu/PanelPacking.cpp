@@ -2,7 +2,8 @@
 //
 // Decides how columns are packed: whole vectors in the order of memory, and
 // where columns are rows of memory, squares of lanes x lanes transposed in
-// registers.
+// registers. Factors of 16 bits are widened, or two steps of the depth lie next
+// to each other as one element of 32 bits.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/cpu/GemmEmitter.h"
@@ -23,14 +24,17 @@ public:
               int64_t lanes, ValueRange arguments)
       : LoopBuilder(builder, function.element), lanes(lanes),
         panel(function.tile.column_vectors * lanes),
-        transposed(function.transposed), vector(vectorOf(lanes)) {
+        transposed(function.transposed), dots(function.dots),
+        stored(function.stored), vector(vectorOf(lanes)) {
     n = arguments[5], k = arguments[6];
     source = transposed
                  ? matrix(arguments[0], arguments[1], arguments[2], n, k)
                  : matrix(arguments[0], arguments[1], arguments[2], k, n);
     Value panels = divide(add(n, panel - 1), panel);
-    packed = strided(arguments[3], index(0), {panels, k, index(panel)},
-                     {arguments[4], index(panel), index(1)});
+    int64_t row = panel * function.depthPerStep();
+    steps = dots ? divide(add(k, 1), 2) : k;
+    packed = strided(arguments[3], index(0), {panels, steps, index(row)},
+                     {arguments[4], index(row), index(1)});
   }
 
   void emit() {
@@ -39,29 +43,59 @@ public:
       loop(whole, panel, [&](Value j) { packRows(j, /*edge=*/false); });
       return branch(less(whole, n), [&] { packRows(whole, /*edge=*/true); });
     }
-    loop(k, 1, [&](Value row) {
+    loop(steps, 1, [&](Value step) {
       loop(whole, panel, [&](Value j) {
-        for (int64_t v = 0; v < panel; v += lanes) {
-          SmallVector<Value> at = {row, add(j, v)};
-          prefetchBelow(at);
-          store(load(vector, source, at), packed,
-                {divide(j, panel), row, index(v)});
-        }
+        for (int64_t v = 0; v < panel; v += lanes)
+          place(columnsAt(step, add(j, v), Value()), divide(j, panel), step, v);
       });
     });
     branch(less(whole, n), [&] {
       SmallVector<Value> masks;
       for (int64_t v = 0; v < panel; v += lanes)
         masks.push_back(mask(lanes, sub(sub(n, whole), index(v))));
-      loop(k, 1, [&](Value row) {
+      loop(steps, 1, [&](Value step) {
         for (int64_t v = 0; v < panel; v += lanes)
-          store(load(vector, source, {row, add(whole, v)}, masks[v / lanes]),
-                packed, {divide(whole, panel), row, index(v)});
+          place(columnsAt(step, add(whole, v), masks[v / lanes]),
+                divide(whole, panel), step, v);
       });
     });
   }
 
 private:
+  /// Stores the vector of columns from `v` of a panel's row.
+  void place(Value columns, Value panel_index, Value step, int64_t v) {
+    if (dots)
+      storeStored(columns, stored, packed, {panel_index, step, index(2 * v)});
+    else
+      store(columns, packed, {panel_index, step, index(v)});
+  }
+
+  /// A vector of columns of one step of the depth; `valid` masks them, or is
+  /// null.
+  Value columnsAt(Value step, Value column, Value valid) {
+    auto row_at = [&](Value row) {
+      if (!valid)
+        prefetchBelow({row, column});
+      return loadStored(lanes, stored, source, {row, column}, valid);
+    };
+    if (!dots)
+      return widen(row_at(step), stored);
+    Value first = mul(step, index(2)), second = add(first, 1);
+    Value even = row_at(first);
+    // Past the end of the depth are zeros.
+    Value zero = arith::ConstantOp::create(b, b.getZeroAttr(even.getType()));
+    auto either = scf::IfOp::create(b, TypeRange(zero.getType()),
+                                    less(second, k), /*withElse=*/true);
+    {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToEnd(either.thenBlock());
+      scf::YieldOp::create(b, ValueRange(row_at(second)));
+      b.setInsertionPointToEnd(either.elseBlock());
+      scf::YieldOp::create(b, ValueRange(zero));
+    }
+    return interleave(even, either.getResult(0));
+  }
+
   void prefetchBelow(ArrayRef<Value> at) {
     prefetch(source, {min(add(at[0], prefetchRows), sub(k, index(1))), at[1]});
   }
@@ -69,7 +103,15 @@ private:
   /// One panel of columns that are rows in memory, those past N replaced by the
   /// last one.
   void packRows(Value column, bool edge) {
-    Value last = sub(n, index(1)), whole = roundDown(k, lanes);
+    Value last = sub(n, index(1));
+    // What a vector of memory holds in depth.
+    int64_t depth = dots ? 2 * lanes : lanes;
+    Value whole = roundDown(k, depth);
+    auto loaded = [&](Value row, Value at, Value valid) {
+      Value v = loadStored(depth, stored, source, {row, at}, valid);
+      return dots ? bitcast(vector, v) : widen(v, stored);
+    };
+    auto step_of = [&](Value at) { return dots ? divide(at, 2) : at; };
     for (int64_t v = 0; v < panel; v += lanes) {
       SmallVector<Value> rows;
       for (int64_t r = 0; r < lanes; ++r) {
@@ -77,24 +119,25 @@ private:
         rows.push_back(edge ? min(row, last) : row);
       }
       Value p = divide(column, panel);
-      loop(whole, lanes, [&](Value depth) {
+      auto place_row = [&](Value row, Value step) { place(row, p, step, v); };
+      loop(whole, depth, [&](Value at) {
         SmallVector<Value> block;
         for (Value row : rows)
-          block.push_back(load(vector, source, {row, depth}));
+          block.push_back(loaded(row, at, Value()));
         transpose(block);
         for (int64_t r = 0; r < lanes; ++r)
-          store(block[r], packed, {p, add(depth, r), index(v)});
+          place_row(block[r], add(step_of(at), r));
       });
       branch(less(whole, k), [&] {
-        Value count = sub(k, whole), valid = mask(lanes, count);
+        Value valid = mask(depth, sub(k, whole));
+        Value count = sub(steps, step_of(whole));
         SmallVector<Value> block;
         for (Value row : rows)
-          block.push_back(load(vector, source, {row, whole}, valid));
+          block.push_back(loaded(row, whole, valid));
         transpose(block);
-        for (int64_t r = 0; r < lanes - 1; ++r)
-          branch(less(index(r), count), [&] {
-            store(block[r], packed, {p, add(whole, r), index(v)});
-          });
+        for (int64_t r = 0; r < lanes; ++r)
+          branch(less(index(r), count),
+                 [&] { place_row(block[r], add(step_of(whole), r)); });
       });
     }
   }
@@ -120,9 +163,10 @@ private:
   }
 
   int64_t lanes, panel;
-  bool transposed;
+  bool transposed, dots;
+  Type stored;
   VectorType vector;
-  Value n, k, source, packed;
+  Value n, k, steps, source, packed;
 };
 
 } // namespace

@@ -20,7 +20,8 @@ def LowerContractions : Pass<"trainc-lower-contractions", "::mlir::ModuleOp"> {
   let summary = "Turn matrix products on buffers into calls of shared functions";
   let description = [{
     A linalg operation `C += A * B` with one reduction, on f32 or f64 buffers of any
-    layout with a contiguous dimension, becomes loops over blocks that fit caches around
+    layout with a contiguous dimension, or with A and B of 16 bits that are widened to
+    f32, becomes loops over blocks that fit caches around
     calls of functions that pack columns of B and multiply rows of A by them. The
     functions take sizes as arguments and are declared here, with attribute
     `codegen.product`; packed panels are temporaries. A linalg.fill with zero just before
@@ -116,6 +117,15 @@ def AssignScratch : Pass<"trainc-assign-scratch", "::mlir::ModuleOp"> {
     `codegen.argument_bytes` holds the size of every parameter.
   }];
   let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
+}
+
+def BFloat16AsIntegers : Pass<"trainc-bfloat16-as-integers", "::mlir::ModuleOp"> {
+  let summary = "Keep bfloat16 in integer registers";
+  let description = [{
+    Runs on a kernel's module in the LLVM dialect. Every bf16 becomes i16, in types and
+    constants; operands of intrinsics are cast back.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 
 def AttachKernelEntry : Pass<"trainc-attach-kernel-entry", "::mlir::ModuleOp"> {

@@ -43,6 +43,10 @@ std::string ProductFunction::getName() const {
   std::string name =
       kind == PackColumns ? "product.pack_columns." : "product.multiply_rows.";
   name += "f" + std::to_string(element.getIntOrFloatBitWidth()) + ".";
+  if (stored != element)
+    name += stored.isBF16() ? "bf16." : "f16.";
+  if (dots)
+    name += "dots.";
   if (kind == MultiplyRows)
     name += std::to_string(tile.rows) + "x";
   name += std::to_string(tile.column_vectors);
@@ -51,15 +55,16 @@ std::string ProductFunction::getName() const {
 
 FunctionType ProductFunction::getType() const {
   Builder b(element.getContext());
-  Type buffer = MemRefType::get({}, element), index = b.getIndexType();
-  SmallVector<Type> types = {buffer, index, index, buffer, index};
+  Type factor = MemRefType::get({}, stored), index = b.getIndexType();
+  Type panel = MemRefType::get({}, panelElement());
+  SmallVector<Type> types = {factor, index, index, panel, index};
   if (kind == MultiplyRows)
-    types.append({buffer, index, index, index});
+    types.append({MemRefType::get({}, element), index, index, index});
   types.append({index, index});
   if (kind == MultiplyRows)
     types.push_back(b.getI1Type());
-  if (kind == MultiplyRows && transposed)
-    types.push_back(buffer);
+  if (kind == MultiplyRows && copiesRows())
+    types.push_back(panel);
   return b.getFunctionType(types, {});
 }
 
@@ -67,10 +72,12 @@ DictionaryAttr ProductFunction::toAttribute() const {
   Builder b(element.getContext());
   return b.getDictionaryAttr(
       {b.getNamedAttr("columns", b.getI64IntegerAttr(tile.column_vectors)),
+       b.getNamedAttr("dots", b.getBoolAttr(dots)),
        b.getNamedAttr("element", TypeAttr::get(element)),
        b.getNamedAttr("kind", b.getI64IntegerAttr(kind)),
        b.getNamedAttr(
            "rows", b.getI64IntegerAttr(kind == MultiplyRows ? tile.rows : 0)),
+       b.getNamedAttr("stored", TypeAttr::get(stored)),
        b.getNamedAttr("transposed", b.getBoolAttr(transposed))});
 }
 
@@ -80,8 +87,10 @@ ProductFunction ProductFunction::fromAttribute(DictionaryAttr attribute) {
   };
   return {Kind(number("kind")),
           attribute.getAs<TypeAttr>("element").getValue(),
+          attribute.getAs<TypeAttr>("stored").getValue(),
           {number("rows"), number("columns")},
-          attribute.getAs<BoolAttr>("transposed").getValue()};
+          attribute.getAs<BoolAttr>("transposed").getValue(),
+          attribute.getAs<BoolAttr>("dots").getValue()};
 }
 
 RowPanels::RowPanels(const RegisterTile &tile, int64_t lanes)

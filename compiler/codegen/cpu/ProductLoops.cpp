@@ -33,8 +33,10 @@ public:
       : LoopBuilder(builder,
                     cast<MemRefType>(gemm.c.getType()).getElementType()),
         gemm(gemm), module(module) {
+    stored = cast<MemRefType>(gemm.a.getType()).getElementType();
+    dots = unit.bf16Dot && stored.isBF16();
     int64_t lanes = unit.lanes(element),
-            bytes = element.getIntOrFloatBitWidth() / 8;
+            bytes = panelElement().getIntOrFloatBitWidth() / 8;
     tile = chooseRegisterTile(unit, lanes, gemm.m.bound, gemm.n.bound);
     int64_t panel = tile.column_vectors * lanes;
     block_k =
@@ -58,10 +60,13 @@ public:
                       panel));
     // Panels are a row longer than needed: at a distance of a power of two
     // their lines would compete for the same sets of the cache.
-    packed = allocate(block_n / panel * (block_k + 1) * panel);
-    panel_stride = (block_k + 1) * panel;
+    int64_t depth = dots ? llvm::alignTo(block_k, 2) : block_k;
+    packed = allocate(block_n / panel * (depth + 1) * panel);
+    panel_stride = (depth + 1) * panel;
     if (gemm.a_transposed)
-      panels = allocate(RowPanels(tile, lanes).elements(block_k));
+      panels = allocate(RowPanels(tile, lanes).elements(depth));
+    else if (stored != element && !dots)
+      panels = allocate(tile.rows * (block_k + widenedRowGap));
   }
 
   void build() {
@@ -92,8 +97,11 @@ public:
   }
 
 private:
+  Type panelElement() const { return dots ? stored : element; }
+
   Value allocate(int64_t elements) {
-    return memref::AllocOp::create(b, MemRefType::get({elements}, element),
+    return memref::AllocOp::create(b,
+                                   MemRefType::get({elements}, panelElement()),
                                    b.getI64IntegerAttr(64));
   }
 
@@ -101,7 +109,8 @@ private:
     SmallVector<Value> arguments =
         gemm.b_transposed ? at(gemm.b, jc, pc) : at(gemm.b, pc, jc);
     arguments.append({base(packed), index(panel_stride), n, k});
-    call({ProductFunction::PackColumns, element, tile, gemm.b_transposed},
+    call({ProductFunction::PackColumns, element, stored, tile,
+          gemm.b_transposed, dots},
          arguments);
   }
 
@@ -116,10 +125,15 @@ private:
             ? less(index(0), pc)
             : arith::ConstantOp::create(b, b.getBoolAttr(true)).getResult();
     arguments.append({m, n, k, accumulate});
-    if (gemm.a_transposed)
+    ProductFunction function = {ProductFunction::MultiplyRows,
+                                element,
+                                stored,
+                                tile,
+                                gemm.a_transposed,
+                                dots};
+    if (function.copiesRows())
       arguments.push_back(base(panels));
-    call({ProductFunction::MultiplyRows, element, tile, gemm.a_transposed},
-         arguments);
+    call(function, arguments);
   }
 
   /// Buffer, offset and distance of rows of the part of a view that starts at
@@ -148,6 +162,8 @@ private:
 
   const Gemm &gemm;
   ModuleOp module;
+  Type stored; ///< element type of A and B
+  bool dots;   ///< pairs of bfloat16 are multiplied
   RegisterTile tile;
   int64_t block_n, block_k, panel_stride;
   Value packed, panels;

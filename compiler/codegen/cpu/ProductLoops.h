@@ -19,7 +19,8 @@ struct Extent {
 };
 
 /// C[M,N] (+)= A[M,K] B[K,N]. Views are two-dimensional with unit inner stride
-/// and one element type, f32 or f64; C overlaps neither A nor B.
+/// and one element type, f32 or f64, or A and B of 16 bits and C f32; C
+/// overlaps neither A nor B.
 struct Gemm {
   mlir::Value a; ///< [M, K], or [K, M] when a_transposed
   mlir::Value b; ///< [K, N], or [N, K] when b_transposed

@@ -40,6 +40,7 @@ static FailureOr<AttentionTerms> getTerms(Op op, ValueRange operands) {
                           int64_t(op.getWindow()),
                           op.getScale().convertToDouble(),
                           op.getDropout().convertToDouble(),
+                          op.getLse().getType().getElementType(),
                           op.getQuery().getType().getElementType(),
                           Value(),
                           Value(),
@@ -169,6 +170,8 @@ Value AttentionBlocks::localLanes(OpBuilder &b, double value) const {
 }
 
 Value AttentionBlocks::packed(OpBuilder &b, Value rows) const {
+  if (terms.stored != terms.element)
+    return widened(b, loc, rows, terms.element);
   Value own = local(b, tensor::getMixedSizes(b, loc, rows));
   return linalg::CopyOp::create(b, loc, rows, own).getResult(0);
 }
@@ -179,7 +182,8 @@ Value AttentionBlocks::scaled(OpBuilder &b, Value rows, double factor) const {
   return buildGeneric(
       b, loc, "pp", {{rows, {0, 1}}}, {{own, {0, 1}}},
       [&](OpBuilder &body, ValueRange x) -> SmallVector<Value> {
-        return {f.mul(body, x[0], constant(body, loc, terms.element, factor))};
+        return {f.mul(body, castFloat(body, loc, x[0], terms.element),
+                      constant(body, loc, terms.element, factor))};
       })[0];
 }
 

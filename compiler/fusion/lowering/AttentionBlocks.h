@@ -27,7 +27,8 @@ struct AttentionTerms {
   nn::MaskKind mask;
   int64_t window;
   double scale, dropout;
-  mlir::Type element;
+  mlir::Type element; ///< of the computation
+  mlir::Type stored;  ///< of queries, keys, values, results; may be narrower
   mlir::Value lengths, counters, stream; ///< null where absent
 
   /// Pairs of a query and a key it sees, of one head; where lengths decide, the
@@ -77,7 +78,8 @@ public:
   mlir::Value localLanes(mlir::OpBuilder &b) const;
   mlir::Value localLanes(mlir::OpBuilder &b, double value) const;
 
-  /// Rows [size, D] next to each other in a tensor of their own.
+  /// Rows [size, D] next to each other in a tensor of their own, in the type of
+  /// the computation.
   mlir::Value packed(mlir::OpBuilder &b, mlir::Value rows) const;
   /// The same, times `factor`.
   mlir::Value scaled(mlir::OpBuilder &b, mlir::Value rows, double factor) const;

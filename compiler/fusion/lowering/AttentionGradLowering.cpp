@@ -38,8 +38,15 @@ public:
     OpFoldResult queries = b.getIndexAttr(blocks.terms.queries),
                  keys = b.getIndexAttr(blocks.terms.keys);
     Value dq = blocks.head(b, outs[0], head, zero, queries);
-    Value dk = fill(b, loc, blocks.head(b, outs[1], head, zero, keys), 0.0);
-    Value dv = fill(b, loc, blocks.head(b, outs[2], head, zero, keys), 0.0);
+    // Sums of blocks are in the computation's type.
+    bool narrow = blocks.terms.stored != blocks.terms.element;
+    auto start = [&](Value out) {
+      Value place = blocks.head(b, out, head, zero, keys);
+      if (narrow)
+        place = blocks.local(b, tensor::getMixedSizes(b, loc, place));
+      return fill(b, loc, place, 0.0);
+    };
+    Value dk = start(outs[1]), dv = start(outs[2]);
     auto loop = scf::ForOp::create(
         b, loc, index(b, loc, 0), index(b, loc, blocks.terms.queries),
         index(b, loc, blocks.queryStep()), ValueRange{dq, dk, dv});
@@ -48,13 +55,25 @@ public:
         inner, loc,
         queryBlock(inner, loop.getInductionVar(), loop.getRegionIterArgs()));
     auto result = [&](unsigned i, OpFoldResult size) {
-      return TileResult{loop.getResult(i), blocks.headOffsets(b, head, zero),
+      Value rows = loop.getResult(i);
+      if (narrow && i != 0)
+        rows = stored(b, rows, blocks.head(b, outs[i], head, zero, size));
+      return TileResult{rows, blocks.headOffsets(b, head, zero),
                         blocks.headSizes(b, size)};
     };
     return {result(0, queries), result(1, keys), result(2, keys)};
   }
 
 private:
+  /// `rows` in `place`, in the type that is kept.
+  Value stored(OpBuilder &b, Value rows, Value place) {
+    return buildGeneric(
+        b, loc, "pp", {{rows, {0, 1}}}, {{place, {0, 1}}},
+        [&](OpBuilder &body, ValueRange x) -> SmallVector<Value> {
+          return {castFloat(body, loc, x[0], blocks.terms.stored)};
+        })[0];
+  }
+
   /// What the blocks of keys need of one block of queries.
   struct QueryBlock {
     BlockPlace place;
@@ -109,7 +128,9 @@ private:
         buildGeneric(b, loc, "pr", {{block.gradient, {0, 1}}, {result, {0, 1}}},
                      {{delta, {0}}},
                      [&](OpBuilder &body, ValueRange x) -> SmallVector<Value> {
-                       return {f.add(body, x[2], f.mul(body, x[0], x[1]))};
+                       Value kept =
+                           castFloat(body, loc, x[1], blocks.terms.element);
+                       return {f.add(body, x[2], f.mul(body, x[0], kept))};
                      })[0];
     block.delta = onLanes(b, delta, 0, [](OpBuilder &, Value x) { return x; });
     block.dropout = blocks.dropout(b, block.place);
@@ -131,14 +152,15 @@ private:
     own = slice(b, loc, state[0], zero, {block.place.size, depth});
     Indices at = {first, b.getIndexAttr(0)}, sizes = {block.place.size, depth},
             strides(2, b.getIndexAttr(1));
-    Value rows =
-        buildGeneric(b, loc, "pp", {{own, {0, 1}}},
-                     {{slice(b, loc, sums[0], at, sizes), {0, 1}}},
-                     [&](OpBuilder &body, ValueRange x) -> SmallVector<Value> {
-                       return {f.mul(body, x[0],
-                                     constant(body, loc, blocks.terms.element,
-                                              blocks.terms.scale))};
-                     })[0];
+    Value rows = buildGeneric(
+        b, loc, "pp", {{own, {0, 1}}},
+        {{slice(b, loc, sums[0], at, sizes), {0, 1}}},
+        [&](OpBuilder &body, ValueRange x) -> SmallVector<Value> {
+          Value scaled = f.mul(
+              body, x[0],
+              constant(body, loc, blocks.terms.element, blocks.terms.scale));
+          return {castFloat(body, loc, scaled, blocks.terms.stored)};
+        })[0];
     Value dq = tensor::InsertSliceOp::create(b, loc, rows, sums[0], at, sizes,
                                              strides);
     return {dq, state[1], state[2]};
@@ -161,7 +183,9 @@ private:
                        return {f.exp(body, f.sub(body, x[1], x[0]))};
                      })[0];
     SmallVector<Value> factors = blocks.dropoutFactors(b, block.dropout, keys);
-    Value dp = blocks.scores(b, rows(ValueOperand), block.gradientColumns);
+    Value dp = blocks.scores(
+        b, widened(b, loc, rows(ValueOperand), blocks.terms.element),
+        block.gradientColumns);
     dp = blocks.dropped(b, dp, block.dropout, factors);
     // ds = p (m·dp - delta); the scale is in the query, and in dq at its end.
     Value ds = buildGeneric(

@@ -61,7 +61,9 @@ private:
            const std::optional<AttentionBlocks::Dropout> &dropout,
            const AttentionBlocks::KeyBlock &keys, ValueRange state) {
     Value maximum = state[0], sum = state[1], out = state[2];
-    Value key = blocks.head(b, operands[1], place, keys.first, keys.size);
+    Value key = widened(
+        b, loc, blocks.head(b, operands[1], place, keys.first, keys.size),
+        blocks.terms.element);
     Value value = blocks.packed(
         b, blocks.head(b, operands[2], place, keys.first, keys.size));
     Value scores =
@@ -133,7 +135,8 @@ private:
         buildGeneric(b, loc, "pp", {{inverse, {0}}, {accumulated, {0, 1}}},
                      {{slice(b, loc, outs[0], offsets, sizes, {0, 2}), {0, 1}}},
                      [&](OpBuilder &body, ValueRange x) -> SmallVector<Value> {
-                       return {f.mul(body, x[1], x[0])};
+                       return {castFloat(body, loc, f.mul(body, x[1], x[0]),
+                                         blocks.terms.stored)};
                      })[0];
     Indices lseOffsets = {place.batch, place.head, place.first};
     Indices lseSizes = {b.getIndexAttr(1), b.getIndexAttr(1), place.size};

@@ -191,6 +191,13 @@ struct CastModel
                    : arith::ExtSIOp::create(b, loc, to, x[0]).getResult();
   }
   bool isZeroWith(Operation *, unsigned) const { return true; }
+  /// What memory keeps in 16 bits is widened where it is read.
+  bool isFree(Operation *op) const {
+    auto cast = llvm::cast<nn::CastOp>(op);
+    Type from = cast.getInput().getType().getElementType();
+    return (from.isBF16() || from.isF16()) &&
+           cast.getType().getElementType().isF32();
+  }
 };
 
 struct ConstantModel

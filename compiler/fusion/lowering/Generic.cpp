@@ -75,4 +75,18 @@ Value castFloat(OpBuilder &builder, Location loc, Value value, Type element) {
   return value;
 }
 
+Value widened(OpBuilder &builder, Location loc, Value tile, Type element) {
+  auto type = cast<RankedTensorType>(tile.getType());
+  if (type.getElementType() == element)
+    return tile;
+  Value wide =
+      empty(builder, loc, tensor::getMixedSizes(builder, loc, tile), element);
+  auto all = llvm::to_vector<4>(llvm::seq<int64_t>(0, type.getRank()));
+  return buildGeneric(builder, loc, std::string(type.getRank(), 'p'),
+                      {{tile, all}}, {{wide, all}},
+                      [&](OpBuilder &body, ValueRange x) -> SmallVector<Value> {
+                        return {castFloat(body, loc, x[0], element)};
+                      })[0];
+}
+
 } // namespace trainc::fusion::lowering

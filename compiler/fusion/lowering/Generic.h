@@ -51,6 +51,11 @@ mlir::Value materialize(mlir::OpBuilder &builder, mlir::Location loc,
 mlir::Value castFloat(mlir::OpBuilder &builder, mlir::Location loc,
                       mlir::Value value, mlir::Type element);
 
+/// `tile` in a kernel-local tensor of `element` type, where it is of another
+/// one: a copy to compute with.
+mlir::Value widened(mlir::OpBuilder &builder, mlir::Location loc,
+                    mlir::Value tile, mlir::Type element);
+
 } // namespace trainc::fusion::lowering
 
 #endif // TRAINC_COMPILER_FUSION_LOWERING_GENERIC_H

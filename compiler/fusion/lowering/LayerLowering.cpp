@@ -115,7 +115,8 @@ struct EmbeddingGradModel
               {{slice(body, loc, gradient, from, size, {0}), {0}}},
               {{sum, {0}}},
               [&](OpBuilder &inner, ValueRange x) -> SmallVector<Value> {
-                return {arith::AddFOp::create(inner, loc, x[1], x[0])};
+                Value term = castFloat(inner, loc, x[0], type.getElementType());
+                return {arith::AddFOp::create(inner, loc, x[1], term)};
               })[0];
           SmallVector<OpFoldResult> strides(2, body.getIndexAttr(1));
           Value updated = tensor::InsertSliceOp::create(

@@ -114,14 +114,15 @@ struct CrossEntropyModel
     auto loss = cast<nn::CrossEntropyOp>(op);
     Location loc = op->getLoc();
     auto type = loss.getLogits().getType();
-    Type element = type.getElementType();
+    Type element = loss.getLoss().getType().getElementType();
     double smoothing = loss.getLabelSmoothing().convertToDouble();
     double z = loss.getZLoss().convertToDouble();
     return buildTiles(
         builder, loc, type.getShape(), rowTile(type.getShape()), destinations,
         [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets,
             ArrayRef<OpFoldResult> sizes, ValueRange outs) {
-          Value x = slice(b, loc, operands[0], offsets, sizes);
+          Value x = widened(b, loc, slice(b, loc, operands[0], offsets, sizes),
+                            element);
           Value targets = slice(b, loc, operands[1], offsets[0], sizes[0]);
           Value maximum = rowMaximum(b, loc, x, sizes[0], element);
           Value sum = rowSumExp(b, loc, x, maximum, sizes[0], element);
@@ -187,7 +188,7 @@ struct CrossEntropyGradModel
     auto loss = cast<nn::CrossEntropyGradOp>(op);
     Location loc = op->getLoc();
     auto type = loss.getLogits().getType();
-    Type element = type.getElementType();
+    Type element = loss.getLse().getType().getElementType();
     double smoothing = loss.getLabelSmoothing().convertToDouble();
     double z = loss.getZLoss().convertToDouble();
     return buildTiles(
@@ -203,7 +204,8 @@ struct CrossEntropyGradModel
               b, loc, "pp", {x, rowOf(0), rowOf(2), rowOf(3)},
               {{slice(b, loc, outs[0], offsets, sizes), {0, 1}}},
               [&](OpBuilder &body, ValueRange s) -> SmallVector<Value> {
-                Value logit = s[0], gradient = s[1], target = s[2], lse = s[3];
+                Value logit = castFloat(body, loc, s[0], element);
+                Value gradient = s[1], target = s[2], lse = s[3];
                 auto c = [&](double value) {
                   return constant(body, loc, element, value);
                 };
@@ -224,8 +226,9 @@ struct CrossEntropyGradModel
                         arith::SelectOp::create(body, loc, hit, wanted, base));
                 Value ignored =
                     isIgnored(body, loc, target, loss.getIgnoreIndex());
-                return {arith::SelectOp::create(body, loc, ignored, c(0.0),
-                                                mul(body, loc, gradient, p))};
+                Value result = arith::SelectOp::create(
+                    body, loc, ignored, c(0.0), mul(body, loc, gradient, p));
+                return {castFloat(body, loc, result, type.getElementType())};
               })[0];
           return SmallVector<TileResult>{
               {out, Indices(offsets), Indices(sizes)}};
@@ -250,10 +253,12 @@ struct CrossEntropyWithGradModel
     auto loss = cast<nn::CrossEntropyWithGradOp>(op);
     Location loc = op->getLoc();
     auto type = loss.getLogits().getType();
-    Type element = type.getElementType();
+    Type element = loss.getLse().getType().getElementType();
     double smoothing = loss.getLabelSmoothing().convertToDouble();
     double z = loss.getZLoss().convertToDouble();
-    bool inPlace = operands[1] == destinations[2];
+    bool narrow = type.getElementType() != element;
+    // Of narrow logits a copy is worked on.
+    bool inPlace = narrow || operands[1] == destinations[2];
     return buildTiles(
         builder, loc, type.getShape(), rowTile(type.getShape()), destinations,
         [&](OpBuilder &b, ArrayRef<OpFoldResult> offsets,
@@ -263,7 +268,10 @@ struct CrossEntropyWithGradModel
           };
           Indexed gradient = rowOf(operands[0]), targets = rowOf(operands[2]);
           Value out = slice(b, loc, outs[2], offsets, sizes);
-          Value x = inPlace ? out : slice(b, loc, operands[1], offsets, sizes);
+          Value x = operands[1] == destinations[2]
+                        ? out
+                        : slice(b, loc, operands[1], offsets, sizes);
+          x = widened(b, loc, x, element);
           auto newRow = [&] { return empty(b, loc, sizes[0], element); };
 
           Indexed maximum{rowMaximum(b, loc, x, sizes[0], element), {0}};
@@ -274,7 +282,7 @@ struct CrossEntropyWithGradModel
               {targetLogit(b, loc, x, targets, newRow(), loss.getIgnoreIndex()),
                {0}});
           // From here on the logits are gone.
-          Value e = exponentials(b, loc, x, maximum, out, inPlace);
+          Value e = exponentials(b, loc, x, maximum, narrow ? x : out, inPlace);
           inputs.push_back({rowSum(b, loc, e, sizes[0], element), {0}});
           auto rows = buildGeneric(
               b, loc, "p", inputs,
@@ -306,8 +314,11 @@ struct CrossEntropyWithGradModel
                     arith::SelectOp::create(body, loc, ignored, c(0.0), value),
                     lse, factor};
               });
+          SmallVector<Indexed> factors = {{rows[2], {0}}, gradient, targets};
+          if (narrow)
+            factors.push_back({e, {0, 1}});
           Value result = buildGeneric(
-              b, loc, "pp", {{rows[2], {0}}, gradient, targets}, {{e, {0, 1}}},
+              b, loc, "pp", factors, {{narrow ? out : e, {0, 1}}},
               [&](OpBuilder &body, ValueRange s) -> SmallVector<Value> {
                 auto c = [&](double value) {
                   return constant(body, loc, element, value);
@@ -326,8 +337,9 @@ struct CrossEntropyWithGradModel
                     add(body, loc, mul(body, loc, s[3], s[0]), wanted);
                 Value ignored =
                     isIgnored(body, loc, s[2], loss.getIgnoreIndex());
-                return {
-                    arith::SelectOp::create(body, loc, ignored, c(0.0), value)};
+                value =
+                    arith::SelectOp::create(body, loc, ignored, c(0.0), value);
+                return {castFloat(body, loc, value, type.getElementType())};
               })[0];
           return SmallVector<TileResult>{
               {rows[0], {offsets[0]}, {sizes[0]}},

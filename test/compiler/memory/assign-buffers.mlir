@@ -10,9 +10,9 @@
 // CHECK-SAME: {limit = 0 : i64, name = "control.micro_batch", source = "control", type = tensor<i64>}
 // CHECK-SAME: {limit = 50 : i64, name = "prefill.inputs", source = "data", type = tensor<1x4xi32>}
 // CHECK: plan.arena @arena 992 {alignment_bytes = 4096 : i64,
-// CHECK-SAME: segment_names = ["parameters", "gradients", "optimizer", "metrics", "inputs", "transient"]
-// CHECK-SAME: segment_offsets = array<i64: 0, 64, 128, 192, 256, 512>
-// CHECK-SAME: segment_sizes = array<i64: 32, 32, 32, 8, 208, 480>}
+// CHECK-SAME: segment_names = ["parameters", "copies", "gradients", "optimizer", "metrics", "inputs", "transient"]
+// CHECK-SAME: segment_offsets = array<i64: 0, 64, 64, 128, 192, 256, 512>
+// CHECK-SAME: segment_sizes = array<i64: 32, 0, 32, 32, 8, 208, 480>}
 // CHECK-DAG: plan.buffer @buffer.wte in @arena 0 : memref<8xf32> {variable = "wte"}
 // CHECK-DAG: plan.buffer @buffer.grad.wte in @arena 64 : memref<8xf32> {variable = "grad.wte"}
 // CHECK-DAG: plan.buffer @buffer.wte.m in @arena 128 : memref<8xf32> {variable = "wte.m"}
@@ -164,8 +164,8 @@ module {
 // elements, whatever order the module has them in; what is in no group follows. A
 // program that uses a group gets one buffer for all its members.
 // CHECK-LABEL: plan.arena @arena 2944
-// CHECK-SAME: segment_offsets = array<i64: 0, 1088, 1408, 2944,
-// CHECK-SAME: segment_sizes = array<i64: 1044, 308, 1536, 0,
+// CHECK-SAME: segment_offsets = array<i64: 0, 1088, 1088, 1408, 2944,
+// CHECK-SAME: segment_sizes = array<i64: 1044, 0, 308, 1536, 0,
 // CHECK-DAG: plan.buffer @buffer.frozen in @arena 1024 : memref<5xf32> {variable = "frozen"}
 // CHECK-DAG: plan.buffer @buffer.b in @arena 512 : memref<3xf32> {variable = "b"}
 // CHECK-DAG: plan.buffer @buffer.a in @arena 0 : memref<7x11xf32> {variable = "a"}

@@ -28,7 +28,8 @@
 // CHECK: %[[GW:.*]] = train.read @sweep.0.grad : tensor<192xf32>
 // CHECK: %[[GB:.*]] = train.read @sweep.1.grad : tensor<64xf32>
 // CHECK: %[[SQUARE:.*]] = train.sum_squares [@sweep.0.grad, @sweep.1.grad] : tensor<f64>
-// CHECK: %[[NORM:.*]] = nn.sqrt %[[SQUARE]]
+// CHECK: %[[LEAST:.*]] = nn.maximum %[[SQUARE]], %{{.*}} : tensor<f64>
+// CHECK: %[[NORM:.*]] = nn.sqrt %[[LEAST]]
 // Where it is not finite, every variable keeps what it has (4.6).
 // CHECK: %[[FINITE:.*]] = nn.compare le %[[NORM]], %{{.*}} : tensor<f64> -> tensor<i1>
 // CHECK: train.write %[[NORM]], @metric.grad_norm

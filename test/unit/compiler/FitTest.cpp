@@ -42,8 +42,9 @@ TEST(FitTest, Numbers) {
   EXPECT_EQ(json["overhead_bytes"], 1000);
   EXPECT_EQ(json["predicted_bytes"], 14184);
   EXPECT_EQ(json["flops_per_step"], 256);
-  EXPECT_EQ(json["bytes"].size(), 5u);
+  EXPECT_EQ(json["bytes"].size(), 6u);
   EXPECT_EQ(json["bytes"]["parameters"], 32);
+  EXPECT_EQ(json["bytes"]["copies"], 0);
   EXPECT_EQ(json["bytes"]["gradients"], 32);
   EXPECT_EQ(json["bytes"]["optimizer"], 32);
   EXPECT_EQ(json["bytes"]["activations"], 256);

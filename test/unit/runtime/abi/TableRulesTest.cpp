@@ -10,10 +10,17 @@ using namespace trainc::test;
 using TableRules = RuleTest;
 TEST_P(TableRules, IsRefused) { check(); }
 
+/// Of the gradient, a copy of the parameter.
+static VariableT &makeCopy(PlanT &p) {
+  VariableT &copy = variable(p, "table.weight.grad");
+  copy.role = Role::Copy;
+  return copy;
+}
+
 static const Rule rules[] = {
     {"SchemaVersion", [](PlanT &p) { p.schema_version = 2; },
      "expected schema version 1, but got 2"},
-    {"FeatureBits", [](PlanT &p) { p.feature_bits = 4; }, "unknown bits 0x4"},
+    {"FeatureBits", [](PlanT &p) { p.feature_bits = 8; }, "unknown bits 0x8"},
     {"NoVariant", [](PlanT &p) { p.variants.clear(); },
      "expected at least one variant"},
     {"VariableNamedTwice",
@@ -115,6 +122,26 @@ static const Rule rules[] = {
      "batch: expected sequences, length and micro_batches"},
     {"NoMicroBatches", [](PlanT &p) { p.batch->micro_batches = 0; },
      "batch: expected sequences, length and micro_batches"},
+    {"CopyWithoutFeature", [](PlanT &p) { makeCopy(p); },
+     "expected feature bit 4 with copies"},
+    {"CopyOfNothing",
+     [](PlanT &p) {
+       p.feature_bits |= featureCopies;
+       makeCopy(p).parameter.clear();
+     },
+     "expected a copy to name its parameter"},
+    {"CopyOfAnotherShape",
+     [](PlanT &p) {
+       p.feature_bits |= featureCopies;
+       makeCopy(p).shape.push_back(2);
+     },
+     "expected the shape of its parameter"},
+    {"CopyThatIsSaved",
+     [](PlanT &p) {
+       p.feature_bits |= featureCopies;
+       makeCopy(p).external_name = "copy";
+     },
+     "expected an external name only on parameters and optimizer states"},
     {"RampWithoutFeature",
      [](PlanT &p) {
        p.batch->ramp_from = 1;
