@@ -36,7 +36,8 @@ enum {
   TRAINC_OPTIMIZER = 3,
   TRAINC_METRIC = 4,
   TRAINC_INPUT = 5,
-  TRAINC_OUTPUT = 6
+  TRAINC_OUTPUT = 6,
+  TRAINC_COPY = 8 /* of a parameter in another type, made by programs */
 };
 
 typedef struct trainc_session trainc_session;
