@@ -51,7 +51,18 @@ struct Key {
   Range range;                       ///< of an Integer or Number
   std::vector<std::string> choices;  ///< of a Text; empty means any
   std::string help;
+  /// The flag that must have this value where the key says other than its
+  /// default; or empty.
+  std::string flag = {};
+  bool flagValue = true;
 };
+
+/// A key that means nothing unless a flag of its section has this value.
+inline Key onlyWhere(llvm::StringRef flag, bool value, Key key) {
+  key.flag = flag.str();
+  key.flagValue = value;
+  return key;
+}
 
 /// Positive sizes up to `maximum`; larger ones are typing errors, and would
 /// overflow byte counts.

@@ -1,9 +1,10 @@
 //===- LeaveOut.cpp - work for what is not written after all --------------===//
 //
 // A variable that is written its own old value, where some scalar says so, need
-// not be written then, and what only the new value needs not be computed. An
-// update that is skipped costs what its decision costs. The operations get a
-// bound (Bounds.h), and the new value is made where the old one lies.
+// not be written then, and what only the new value needs not be computed. The
+// operations get a bound (Bounds.h), and the new value is made where the old
+// one lies. Only nn operations are left out, where nothing else reads the
+// choice.
 //
 //===----------------------------------------------------------------------===//
 

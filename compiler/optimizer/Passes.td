@@ -13,8 +13,11 @@ def ExpandUpdatePass : Pass<"trainc-expand-update", "::mlir::ModuleOp"> {
     update, from 1 (6.1); its value goes to `@metric.learning_rate`. Trainable
     parameters of one element type, weight decay (where the rule looks at it) and
     learning rate become a `train.group @sweep.<i>`, and so do their gradients
-    (`@sweep.<i>.grad`) and states (`@sweep.<i>.<state>`); the element region is
-    cloned once per group. Optimizer states
+    (`@sweep.<i>.grad`), states (`@sweep.<i>.<state>`) and copies in 16 bits
+    (`@sweep.<i>.copy`), which the update writes with them; the element region is
+    cloned once per group. Region `matrix`, and any region with means, becomes passes
+    (train.sweep) over parameters of one shape; train.orthogonalize becomes products,
+    one parameter at a time. Optimizer states
     are created here: `@optimizer.updates`, `@optimizer.<scalar>`,
     `@<parameter>.<state>`. Sets the module attribute `train.metrics`.
 
@@ -40,7 +43,8 @@ def ExpandInitializePass : Pass<"trainc-expand-initialize", "::mlir::ModuleOp"> 
 def VerifyOptimizerPass : Pass<"trainc-verify-optimizer", "::mlir::ModuleOp"> {
   let summary = "Checks what holds after the optimizer stage";
   let description = [{
-    No train.update; @apply writes every trainable parameter and no frozen one;
+    No train.update; @apply writes every trainable parameter and no frozen one, and a
+    parameter's copy with it;
     @initialize writes every parameter and optimizer state; external names are
     distinct.
   }];

@@ -25,7 +25,7 @@ template <typename Op, unsigned Takes, unsigned Gives = 0, unsigned Keeps = 0>
 struct Rule
     : PrecisionOpInterface::ExternalModel<Rule<Op, Takes, Gives, Keeps>, Op> {
   bool takesNarrow(Operation *, unsigned operand) const {
-    return operand < 32 && (Takes & bit(operand));
+    return Takes & bit(operand);
   }
   bool givesNarrow(Operation *, unsigned result) const {
     return Gives & bit(result);
@@ -33,6 +33,13 @@ struct Rule
   bool keepsWide(Operation *, unsigned result) const {
     return Keeps & bit(result);
   }
+};
+
+/// Any number of operands.
+struct ConcatRule
+    : PrecisionOpInterface::ExternalModel<ConcatRule, nn::ConcatOp> {
+  bool takesNarrow(Operation *, unsigned) const { return true; }
+  bool givesNarrow(Operation *, unsigned) const { return true; }
 };
 
 template <typename Op, unsigned Takes, unsigned Gives = 0, unsigned Keeps = 0>
@@ -58,7 +65,7 @@ void registerPrecisionInterfaces(DialectRegistry &registry) {
     attach<nn::LayerNormGradOp, 0, 0, bit(1) | bit(2)>(*c);
     attach<nn::ReduceSumOp, 0, 0, bit(0)>(*c);
     // These only move elements.
-    attach<nn::ConcatOp, ~0u, bit(0)>(*c);
+    nn::ConcatOp::attachInterface<ConcatRule>(*c);
     attach<nn::GatherRowsOp, bit(0), bit(0)>(*c);
   });
 }

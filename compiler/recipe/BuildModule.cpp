@@ -81,41 +81,33 @@ static void buildPrefill(ModelBuilder &model, const Recipe &recipe) {
                          reshape(model, logits, {vocabulary}), "next_logits");
 }
 
-/// Parameters that an operation which chooses by integers looks up, or that
-/// make what it chooses from: tables of embeddings and of logits.
-static void spareTables(ModuleOp module) {
-  SymbolTable symbols(module);
-  module.walk([&](nn::IndexingOpInterface op) {
-    int64_t limit = op.getIndexLimit();
-    auto hasSide = [&](Value value) {
-      auto type = dyn_cast<RankedTensorType>(value.getType());
-      return type && llvm::is_contained(type.getShape(), limit);
-    };
-    SmallVector<Value> worklist(op->getOperands());
-    llvm::SmallDenseSet<Value> seen;
-    while (!worklist.empty()) {
-      Value value = worklist.pop_back_val();
-      Operation *maker = value.getDefiningOp();
-      if (!maker || !hasSide(value) || !seen.insert(value).second)
-        continue;
-      if (auto read = dyn_cast<train::ReadOp>(maker)) {
-        if (auto parameter =
-                symbols.lookup<train::ParameterOp>(read.getSymbol()))
-          parameter.setMatrix(false);
-      } else {
-        llvm::append_range(worklist, maker->getOperands());
-      }
-    }
+/// Tables of embeddings, positions and logits: those that the model's builder
+/// knows, and in a module of one's own what an embedding looks up.
+static void spareTables(ModuleOp module, const ModelBuilder &model) {
+  llvm::StringSet<> tables = model.tables();
+  module.walk([&](nn::EmbeddingOp op) {
+    if (auto read = op.getTable().getDefiningOp<train::ReadOp>())
+      tables.insert(read.getSymbol());
   });
+  for (auto parameter : module.getOps<train::ParameterOp>())
+    if (tables.contains(parameter.getSymName()))
+      parameter.setMatrix(false);
 }
 
 /// What lists of patterns say of parameters: which are frozen, and which learn
 /// in another way than the rest.
-static LogicalResult choose(ModuleOp module, const RecipeFile &file,
-                            const Recipe &recipe) {
+static LogicalResult choose(const ModelBuilder &model, ModuleOp module,
+                            const RecipeFile &file, const Recipe &recipe) {
   const Settings &optimizer = recipe.optimizerSettings;
+  if (optimizer.has("no_matrix") && !recipe.optimizer->matrix) {
+    file.error("optimizer", "no_matrix")
+        << "expected optimizer.no_matrix with a rule that treats matrices "
+           "apart, but got \""
+        << recipe.optimizer->name << "\", which does not";
+    return failure();
+  }
   if (recipe.optimizer->sparesTables && !optimizer.has("no_matrix"))
-    spareTables(module);
+    spareTables(module, model);
   if (failed(matchParameters(module, file, "optimizer", "no_matrix", optimizer,
                              [](train::ParameterOp parameter, bool matches) {
                                parameter.setMatrix(!matches);
@@ -161,7 +153,7 @@ OwningOpRef<ModuleOp> buildModule(MLIRContext &context, const RecipeFile &file,
                .epsilon = recipe.optimizerSettings.number("clip_epsilon")});
   if (recipe.family->generates)
     buildPrefill(model, recipe);
-  if (failed(choose(*module, file, recipe)) || failed(verify(*module)))
+  if (failed(choose(model, *module, file, recipe)) || failed(verify(*module)))
     return nullptr;
   return module;
 }

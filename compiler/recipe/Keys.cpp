@@ -105,6 +105,7 @@ Settings readSection(const RecipeFile &file, llvm::StringRef section,
   auto found = file.sections.find(section.str());
   if (found == file.sections.end())
     return settings;
+  llvm::SmallVector<const Key *> conditional;
   for (const auto &[name, entry] : found->second.entries) {
     const Key *key = llvm::find_if(
         keys, [&, &name = name](const Key &key) { return key.name == name; });
@@ -136,7 +137,17 @@ Settings readSection(const RecipeFile &file, llvm::StringRef section,
       continue;
     }
     settings.set(name, *value);
+    if (!key->flag.empty() && value != key->value)
+      conditional.push_back(key);
   }
+  for (const Key *key : conditional)
+    if (settings.flag(key->flag) != key->flagValue) {
+      ++errors;
+      file.error(section, key->name)
+          << "expected " << section << "." << key->flag << " = "
+          << (key->flagValue ? "true" : "false") << " with " << section << "."
+          << key->name << ", but got " << (key->flagValue ? "false" : "true");
+    }
   return settings;
 }
 

@@ -194,6 +194,7 @@ Value buildLogits(OwnModel &own, ModelBuilder &model, const Settings &settings,
     table = model.namedParameter(kHead, {vocabulary, channels},
                                  Init::normal(kHeadDeviation));
   }
+  model.markTable(table);
   return nn::MatmulOp::create(model.builder(), model.loc(),
                               model.floats({shapeOf(rows)[0], vocabulary}),
                               rows, table,

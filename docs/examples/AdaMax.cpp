@@ -1,8 +1,8 @@
 //===- AdaMax.cpp - Adam with the largest recent gradient -----------------===//
 //
 // Kingma and Ba 2015, section 7.1, in PyTorch's form. Not one of trainc's
-// rules: docs/OwnOptimizer.md shows with it how one is added, and models-tests
-// that it is the same as docs/examples/adamax.mlir.
+// rules: docs/OwnOptimizer.md shows with it how one is added; models-tests hold
+// it to PyTorch's numbers.
 //
 //===----------------------------------------------------------------------===//
 

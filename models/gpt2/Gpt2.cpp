@@ -102,6 +102,7 @@ Value buildLogits(ModelBuilder &model, const Settings &settings, Value rows) {
       settings.flag("tie_embeddings")
           ? init
           : model.initScheme().matrix(channels, vocabulary, init));
+  model.markTable(weight);
   return nn::MatmulOp::create(model.builder(), model.loc(),
                               model.floats({shapeOf(rows)[0], vocabulary}),
                               rows, weight, /*transpose_lhs=*/false,

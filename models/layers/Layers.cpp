@@ -39,6 +39,7 @@ Value embedding(ModelBuilder &model, llvm::StringRef name, Value ids,
   ModelBuilder::Scope scope(model, name);
   Value table = model.parameter("weight", {size, channels},
                                 model.initScheme().table(init));
+  model.markTable(table);
   llvm::SmallVector<int64_t> shape(shapeOf(ids));
   shape.push_back(channels);
   return nn::EmbeddingOp::create(model.builder(), model.loc(),
@@ -51,6 +52,7 @@ Value positions(ModelBuilder &model, llvm::StringRef name, int64_t batch,
   OpBuilder &builder = model.builder();
   Value rows = model.parameter("weight", {size, channels},
                                model.initScheme().table(init));
+  model.markTable(rows);
   if (time != size)
     rows = nn::SliceOp::create(builder, model.loc(),
                                model.floats({time, channels}), rows,

@@ -70,6 +70,10 @@ Value ModelBuilder::parameter(llvm::StringRef name,
   return namedParameter(prefix_ + path + name.str(), shape, init);
 }
 
+void ModelBuilder::markTable(Value parameter) {
+  tables_.insert(parameter.getDefiningOp<train::ReadOp>().getSymbol());
+}
+
 Value ModelBuilder::namedParameter(llvm::StringRef externalName,
                                    llvm::ArrayRef<int64_t> shape, Init init) {
   RankedTensorType type = floats(shape);

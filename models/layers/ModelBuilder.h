@@ -15,6 +15,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringSet.h"
 
 #include <string>
 
@@ -90,6 +91,12 @@ public:
   mlir::Value namedParameter(llvm::StringRef externalName,
                              llvm::ArrayRef<int64_t> shape, Init init);
 
+  /// Says of a parameter, as `parameter` returns it, that its rows are chosen
+  /// from: by ids, by positions, or by a loss. Rules for matrices spare it.
+  void markTable(mlir::Value parameter);
+  /// Symbols of those.
+  const llvm::StringSet<> &tables() const { return tables_; }
+
   /// Takes over a parameter of another module as it is, at first use.
   void adopt(train::ParameterOp parameter);
 
@@ -132,6 +139,7 @@ private:
   int64_t sequences_ = 0;
   int64_t streams_ = 0;
   llvm::DenseMap<std::pair<mlir::Block *, mlir::Attribute>, mlir::Value> reads_;
+  llvm::StringSet<> tables_;
 };
 
 /// Shape of a tensor value.

@@ -68,8 +68,9 @@ ElementValues matrix(const Settings &settings, const Element &e) {
   Expression s = square(settings, e);
   Expression row = average(e, e.states[0], mean(Extent::Row, s));
   Expression column = average(e, e.states[1], mean(Extent::Column, s));
+  // Roots one by one: a quotient of them all could leave the range of f32.
   Expression u =
-      e.gradient * rsqrt(row / mean(Extent::Tensor, row)) * rsqrt(column);
+      e.gradient * rsqrt(row) * rsqrt(column) * sqrt(mean(Extent::Tensor, row));
   return move(settings, e, u, {row, column});
 }
 
@@ -80,8 +81,10 @@ Optimizer describeAdafactor() {
       .name = "adafactor",
       .keys =
           {numberKey("epsilon1", 1e-30, above(0), "added to squared gradients"),
-           numberKey("epsilon2", 1e-3, atLeast(0),
-                     "smallest size of a parameter that scales updates"),
+           onlyWhere("scale_parameter", true,
+                     numberKey("epsilon2", 1e-3, atLeast(0),
+                               "smallest size of a parameter that scales "
+                               "updates")),
            numberKey("clip_threshold", 1.0, atLeast(0),
                      "d, largest root mean square of an update; 0 for any"),
            numberKey("decay_exponent", 0.8,
@@ -89,12 +92,16 @@ Optimizer describeAdafactor() {
                      "c of the mean squares' decay, 1 - t^-c"),
            flagKey("relative_step", true,
                    "learn at min(learning_rate, 1/sqrt(t)) in update t"),
-           flagKey("warmup_init", false,
-                   "the same with 1e-6 t instead of the learning rate"),
+           onlyWhere(
+               "relative_step", true,
+               flagKey("warmup_init", false,
+                       "the same with 1e-6 t instead of the learning rate")),
            flagKey("scale_parameter", true,
                    "times the root mean square of the parameter"),
-           numberKey("unscaled_rate", 1.0, above(0),
-                     "times this where parameters do not scale: T2T's 0.05"),
+           onlyWhere("scale_parameter", false,
+                     numberKey("unscaled_rate", 1.0, above(0),
+                               "times this where parameters do not scale: "
+                               "T2T's 0.05")),
            numberKey("beta1", 0.0, fraction(),
                      "decay of the updates' mean; 0 for none, and no state"),
            numberKey("weight_decay", 0.0, atLeast(0),

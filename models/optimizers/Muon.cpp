@@ -10,32 +10,23 @@
 #include "models/Registry.h"
 
 namespace trainc::models {
+
+Optimizer describeAdamW();
+
 namespace {
 
+/// AdamW's, and the matrices' learning rate behind what it derives.
 StepValues step(const Settings &settings, Expression learningRate,
                 llvm::ArrayRef<Expression> scalars) {
-  Expression beta1Power = scalars[0] * settings.number("beta1");
-  Expression beta2Power = scalars[1] * settings.number("beta2");
-  Expression adamRate = learningRate * settings.number("adamw_rate");
-  return {.scalars = {beta1Power, beta2Power},
-          .derived = {learningRate, adamRate, adamRate / (1.0 - beta1Power),
-                      sqrt(1.0 - beta2Power)}};
-}
-
-ElementValues element(const Settings &settings, const Element &e) {
-  double beta1 = settings.number("beta1"), beta2 = settings.number("beta2");
-  Expression rate = e.derived[1], stepSize = e.derived[2];
-  Expression m = beta1 * e.states[0] + (1 - beta1) * e.gradient;
-  Expression v = beta2 * e.states[1] + (1 - beta2) * (e.gradient * e.gradient);
-  Expression direction =
-      m / (sqrt(v) / e.derived[3] + settings.number("epsilon"));
-  return {.theta = e.theta * (1.0 - rate * e.decay) - stepSize * direction,
-          .states = {m, v}};
+  StepValues values = describeAdamW().step(
+      settings, learningRate * settings.number("adamw_rate"), scalars);
+  values.derived.push_back(learningRate);
+  return values;
 }
 
 ElementValues matrix(const Settings &settings, const Element &e) {
   double momentum = settings.number("momentum");
-  Expression rate = e.derived[0];
+  Expression rate = e.derived.back();
   Expression m = momentum * e.states[0] + (1 - momentum) * e.gradient;
   Expression update = settings.flag("nesterov")
                           ? momentum * m + (1 - momentum) * e.gradient
@@ -58,7 +49,8 @@ Optimizer describeMuon() {
                integerKey("newton_schulz_steps", 5,
                           {.minimum = 1, .maximum = 100},
                           "steps of the orthogonalisation"),
-               choiceKey("scale", "rows", {"one", "rows", "columns", "largest"},
+               choiceKey("scale", "largest",
+                         {"one", "rows", "columns", "largest"},
                          "times 1, sqrt(max(1, rows/columns)), the same with "
                          "columns/rows, or 0.2 sqrt(max(rows, columns))"),
                numberKey("adamw_rate", 0.015, above(0),
@@ -68,12 +60,14 @@ Optimizer describeMuon() {
                          "AdamW's decay of the mean square"),
                numberKey("epsilon", 1e-10, above(0),
                          "AdamW's, added to the root of the mean square"),
+               flagKey("correct_epsilon", true,
+                       "AdamW's, added after the bias correction"),
                numberKey("weight_decay", 0.0, atLeast(0),
                          "decoupled; spares one-dimensional parameters")},
       .states = {"m", "v"},
       .scalars = {{"beta1_power", 1.0}, {"beta2_power", 1.0}},
       .step = step,
-      .element = element,
+      .element = describeAdamW().element,
       .matrix = matrix,
       .matrixStates = {"momentum"},
       .matrixMinimum = "",

@@ -16,7 +16,9 @@ namespace trainc::models {
 static Expression rate(const Settings &settings, const ScheduleMoment &moment) {
   const ScheduleShape &shape = moment.shape;
   double warmup = std::max(shape.warmup, 1.0);
-  Expression rate = shape.peak * std::sqrt(warmup) / sqrt(moment.update);
+  // A step may be less than an update: with a ramp of the batch in tokens.
+  Expression rate =
+      shape.peak * std::sqrt(warmup) / sqrt(maximum(moment.update, warmup));
   double last = shape.peak * settings.number("final_ratio");
   if (last == 0)
     return rate;

@@ -101,6 +101,18 @@ public:
     return verifyOutputs();
   }
 
+  /// Of the program that makes copies from parameters: it makes all.
+  Status verifyCopies() const {
+    if (program_.inputs() && program_.inputs()->size() != 0)
+      return broken(where_, "expected no inputs, but got {}",
+                    program_.inputs()->size());
+    for (uint32_t i = 0; i != written_.size(); ++i)
+      if (plan_.variables()->Get(i)->role() == Role::Copy && !written_[i])
+        return broken(where_, "expected copy '{}' to be written, but it is not",
+                      text(plan_.variables()->Get(i)->name()));
+    return {};
+  }
+
 private:
   std::string where() const {
     return fmt::format("{}, command {}", where_, index_);
@@ -337,10 +349,20 @@ private:
 Status detail::verifyPrograms(const Plan &plan, const Variant &variant,
                               std::string_view where) {
   UniqueNames names(where, "program");
+  bool refreshes = false;
   for (const Program *program : *variant.programs()) {
     TRAINC_RETURN_IF_ERROR(names.add(program->name()));
-    TRAINC_RETURN_IF_ERROR(
-        ProgramVerifier(plan, variant, *program, where).verify());
+    ProgramVerifier verifier(plan, variant, *program, where);
+    TRAINC_RETURN_IF_ERROR(verifier.verify());
+    if (text(program->name()) != "refresh")
+      continue;
+    refreshes = true;
+    TRAINC_RETURN_IF_ERROR(verifier.verifyCopies());
   }
+  for (const Variable *variable : *plan.variables())
+    if (variable->role() == Role::Copy && !refreshes)
+      return broken(where,
+                    "expected a program 'refresh' with copy '{}', but got none",
+                    text(variable->name()));
   return {};
 }

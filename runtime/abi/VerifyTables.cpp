@@ -29,6 +29,11 @@ bool sameShape(const Variable &a, const Variable &b) {
   return true;
 }
 
+bool isFloat(ElementType type) {
+  return type == ElementType::F32 || type == ElementType::F64 ||
+         type == ElementType::BF16 || type == ElementType::F16;
+}
+
 Status verifyVariable(const Variable &variable, const VariableIndex &byName) {
   const std::string where = fmt::format("variable '{}'", text(variable.name()));
   const Role role = variable.role();
@@ -63,6 +68,13 @@ Status verifyVariable(const Variable &variable, const VariableIndex &byName) {
     if (found == byName.end() || found->second->role() != Role::Parameter)
       return broken(where, "expected the name of a parameter, but got '{}'",
                     parameter);
+    if (role == Role::Copy &&
+        (!isFloat(variable.element_type()) ||
+         variable.element_type() == found->second->element_type()))
+      return broken(where,
+                    "expected a float type that its parameter '{}' has not, "
+                    "but got {}",
+                    parameter, EnumNameElementType(variable.element_type()));
     if ((role == Role::Gradient || role == Role::Copy) &&
         !sameShape(variable, *found->second))
       return broken(where,

@@ -49,9 +49,10 @@ Status Session::run(std::string_view program) {
 Status Session::refreshCopies() {
   if (!copies_stale_)
     return {};
+  if (const auto refresh = plan_->findProgram("refresh"))
+    TRAINC_RETURN_IF_ERROR(device_->run(*refresh));
   copies_stale_ = false;
-  const auto refresh = plan_->findProgram("refresh");
-  return refresh ? device_->run(*refresh) : Status();
+  return {};
 }
 
 std::span<std::byte> Session::data(std::string_view variable) {

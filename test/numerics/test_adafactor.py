@@ -6,58 +6,15 @@ gradient is whatever the test says; here they are matrices and vectors of odd
 shapes, some of several workgroups, some of one shape (updated together).
 """
 
-import os
 import tempfile
 
 import numpy as np
 
 import runtime
-from harness import TARGETS, Failures, main, module_header
-from test_updates import update_text
+from harness import TARGETS, Failures, main
+from test_updates import Run, update_text
 
 COMMON = 'name = "adafactor"\nlearning_rate = 0.01\n'
-
-
-def module(update, tensors, spared=()):
-    """Parameters name -> shape in f32, each with its gradient as frozen parameter
-    `given.<name>`; weight decay leaves out those in `spared`."""
-    text, body, total = [module_header(1)], [], None
-    for name, shape in tensors.items():
-        t = "tensor<" + "".join(f"{d}x" for d in shape) + "f32>"
-        every = list(range(len(shape)))
-        decay = "false" if name in spared else "true"
-        text += [f'  train.parameter @{name} constant : {t} {{decay = {decay}, external_name = "{name}"}}',
-                 f'  train.parameter @given.{name} constant : {t} '
-                 f'{{external_name = "given.{name}", trainable = false}}']
-        body += [f"    %{name} = train.read @{name} : {t}",
-                 f"    %g{name} = train.read @given.{name} : {t}",
-                 f"    %p{name} = nn.mul %{name}, %g{name} : {t}",
-                 f"    %s{name} = nn.reduce_sum %p{name} {every} : {t} -> tensor<f64>"]
-        if total:
-            body.append(f"    %t{name} = nn.add {total}, %s{name} : tensor<f64>")
-        total = f"%t{name}" if total else f"%s{name}"
-    body += ["    %one = nn.constant dense<1.0> : tensor<f64>",
-             f'    train.loss "given" {total}, %one : tensor<f64>', "    train.gradient"]
-    text += ["  train.step @step [] {", *body, update, "  }", "}"]
-    return "\n".join(text) + "\n"
-
-
-class Run:
-    def __init__(self, folder, recipe, tensors, target, spared=(), threads=2):
-        path = os.path.join(folder, "update.plan")
-        runtime.compile_plan(module(update_text(folder, recipe), tensors, spared), path, target)
-        self.path, self.session = path, runtime.Session(path, threads)
-        self.session.set("control.random", (1, 0, 0))
-        self.session.run("initialize")
-
-    def step(self, gradients):
-        for name, value in gradients.items():
-            self.session.set("given." + name, value)
-        if "control.micro_batch" in self.session.names():
-            self.session.set("control.micro_batch", 0)
-        self.session.run("count")
-        self.session.run("accumulate")
-        self.session.run("apply")
 
 
 class Reference:
@@ -107,7 +64,7 @@ class Reference:
 
 def test_published(folder, target, failures):
     # 4.5: the tables and the vector.
-    run = Run(folder, COMMON, {"w": (2, 3), "b": (3,)}, target)
+    run = Run(folder, update_text(folder, COMMON), {"w": (2, 3), "b": (3,)}, target)
     run.session.set("w", [[.5, -1, 2], [1.5, .25, -.75]])
     run.session.set("b", (1.0, -2.0, 0.5))
     steps = [([[.1, -.2, .3], [.4, .05, -.6]], (0.1, -0.2, 0.3),
@@ -141,7 +98,7 @@ def test_forms(folder, target, failures):
     for form, keys in FORMS.items():
         reference = Reference(**keys)
         spared = ("c", "h")
-        run = Run(folder, reference.recipe(), SHAPES, target, spared)
+        run = Run(folder, update_text(folder, reference.recipe()), SHAPES, target, spared=spared)
         rng = np.random.default_rng(len(form))
         theta = {}
         for name, shape in SHAPES.items():
@@ -172,7 +129,7 @@ def test_blocks(folder, target, failures):
     the same bits for any number of threads, and from a copy of the state."""
     shapes = {"a": (601, 1025), "b": (601, 1025), "c": (300000,)}
     reference = Reference()
-    run = Run(folder, reference.recipe("clip_norm = 2.0\n"), shapes, target)
+    run = Run(folder, update_text(folder, reference.recipe("clip_norm = 2.0\n")), shapes, target)
     others = [runtime.Session(run.path, threads) for threads in (1, 3)]
     rng = np.random.default_rng(3)
     start = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
@@ -208,7 +165,7 @@ def test_blocks(folder, target, failures):
 
 def test_state(folder, target, failures):
     # 4.7: a 1024×4096 matrix keeps 20,480 bytes.
-    run = Run(folder, COMMON, {"w": (1024, 4096)}, target)
+    run = Run(folder, update_text(folder, COMMON), {"w": (1024, 4096)}, target)
     states = [name for name in run.session.names() if name.startswith("w.")]
     size = sum(run.session.variable(name).nbytes for name in states)
     if sorted(states) != ["w.v_col", "w.v_row"] or size != 20480:
@@ -216,11 +173,31 @@ def test_state(folder, target, failures):
 
 
 def test_skipped(folder, target, failures):
-    """A gradient that is not finite, wherever it is: no variable changes a bit, and the
-    next step is as if there had been none."""
     shapes = {"w": (2, 3), "x": (2, 3), "large": (300, 1001), "b": (77,)}
     recipe = COMMON + "beta1 = 0.9\nmin_dim_to_factor = 1\nweight_decay = 0.1\n"
-    run, calm = (Run(folder, recipe, shapes, target) for _ in range(2))
+    check_skipped(folder, recipe, shapes, target, failures)
+
+
+def test_far_apart(folder, target, failures):
+    """A row without gradient beside large ones: every quotient of roots would leave f32."""
+    shape = (1000, 64)
+    run = Run(folder, update_text(folder, COMMON + "min_dim_to_factor = 1\n"), {"w": shape}, target)
+    rng = np.random.default_rng(6)
+    start, gradient = rng.standard_normal(shape), 1e12 * rng.standard_normal(shape)
+    gradient[3] = 0
+    run.session.set("w", start)
+    run.step({"w": gradient})
+    got = run.session.variable("w")
+    if not np.isfinite(got).all():
+        failures.append(f"[{target}] expected finite weights, but got {np.isnan(got).sum()} NaN")
+    if not np.array_equal(got[3], np.float32(start[3])):
+        failures.append(f"[{target}] expected the row without gradient as before")
+
+
+def check_skipped(folder, recipe, shapes, target, failures):
+    """A gradient that is not finite, wherever it is: no variable changes a bit, and the
+    next step is as if there had been none."""
+    run, calm = (Run(folder, update_text(folder, recipe), shapes, target) for _ in range(2))
     rng = np.random.default_rng(3)
     start = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
     for session in (run.session, calm.session):
@@ -248,7 +225,7 @@ def test_skipped(folder, target, failures):
 def test():
     failures = Failures()
     for target in TARGETS:
-        for part in (test_published, test_forms, test_blocks, test_state, test_skipped):
+        for part in (test_published, test_forms, test_blocks, test_state, test_far_apart, test_skipped):
             with tempfile.TemporaryDirectory() as folder:
                 part(folder, target, failures)
     return failures

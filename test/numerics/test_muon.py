@@ -7,7 +7,8 @@ import numpy as np
 
 import runtime
 from harness import TARGETS, Failures, main
-from test_adafactor import Run
+from test_adafactor import check_skipped
+from test_updates import Run, update_text
 
 SHAPES = {"wide": (5, 12), "tall": (70, 33), "square": (64, 64), "again": (70, 33), "b": (9,), "s": ()}
 RATE, DECAY = 0.02, 0.1
@@ -31,7 +32,7 @@ def test_rule(folder, target, failures):
     for scale, nesterov, steps in [("rows", True, 5), ("columns", False, 5), ("largest", True, 3), ("one", True, 1)]:
         recipe = (f'name = "muon"\nlearning_rate = {RATE}\nweight_decay = {DECAY}\nscale = "{scale}"\n'
                   f"nesterov = {str(nesterov).lower()}\nnewton_schulz_steps = {steps}\nclip_norm = 3.0\n")
-        run = Run(folder, recipe, SHAPES, target, spared=("again", "b"))
+        run = Run(folder, update_text(folder, recipe), SHAPES, target, spared=("again", "b"))
         rng = np.random.default_rng(steps)
         theta, states = {}, {name: (0.0, 0.0) for name in SHAPES}
         for name, shape in SHAPES.items():
@@ -73,9 +74,35 @@ def test_rule(folder, target, failures):
             failures.append(f"[{target}] muon: bits depend on threads")
 
 
+def test_skipped(folder, target, failures):
+    shapes = {name: SHAPES[name] for name in ("wide", "tall", "square", "b", "s")}
+    check_skipped(folder, f'name = "muon"\nlearning_rate = {RATE}\nweight_decay = {DECAY}\n', shapes, target, failures)
+
+
+def test_threads(folder, target, failures):
+    """The same bits of every variable where a matrix is cut into several workgroups."""
+    if target:
+        return  # the reference's loops take minutes for such products
+    recipe = f'name = "muon"\nlearning_rate = {RATE}\nnewton_schulz_steps = 2\n'
+    run = Run(folder, update_text(folder, recipe), {"w": (601, 1025), "b": (9,)}, target)
+    rng = np.random.default_rng(8)
+    start = rng.standard_normal((601, 1025))
+    gradients = [{"w": rng.standard_normal((601, 1025)), "b": rng.standard_normal(9)} for _ in range(2)]
+    results = []
+    for threads in (1, 2, 3):
+        run.start(threads)
+        run.session.set("w", start)
+        for gradient in gradients:
+            run.step(gradient)
+        results.append({name: run.session.variable(name).tobytes() for name in run.session.names()})
+    for other in results[1:]:
+        failures.extend(f"muon: bits of {name} depend on threads" for name in other if other[name] != results[0][name])
+
+
 def test_singular_values(folder, target, failures):
     """A step of a full-rank matrix moves it by singular values near 1."""
-    run = Run(folder, 'name = "muon"\nlearning_rate = 1.0\nscale = "one"\n', {"w": (48, 96)}, target)
+    recipe = 'name = "muon"\nlearning_rate = 1.0\nscale = "one"\n'
+    run = Run(folder, update_text(folder, recipe), {"w": (48, 96)}, target)
     run.session.set("w", np.zeros((48, 96)))
     run.step({"w": np.random.default_rng(4).standard_normal((48, 96))})
     values = np.linalg.svd(run.session.variable("w").astype(np.float64), compute_uv=False)
@@ -86,7 +113,7 @@ def test_singular_values(folder, target, failures):
 def test():
     failures = Failures()
     for target in TARGETS:
-        for part in (test_rule, test_singular_values):
+        for part in (test_rule, test_singular_values, test_skipped, test_threads):
             with tempfile.TemporaryDirectory() as folder:
                 part(folder, target, failures)
     return failures

@@ -16,7 +16,7 @@ import numpy as np
 
 import references as ref
 import runtime
-from harness import TARGETS, Failures, main, module_header
+from harness import TARGETS, Failures, main, module_header, tensor
 
 THETA = (1.0, -2.0, 0.5)
 GRADIENTS = ((0.1, -0.2, 0.3), (-0.05, 0.4, 0.3), (0.2, 0.1, -0.6))
@@ -59,13 +59,14 @@ def update_text(folder, optimizer, schedule='name = "constant"\ntotal_steps = 10
 
 
 def module(update, tensors, micro_batches=1, spared=(), others=None, module_lines=""):
-    """Parameters name -> size in f32, each with its gradient as frozen parameter
+    """Parameters name -> size or shape in f32, each with its gradient as frozen parameter
     `given.<name>`; the loss's count is `given.count`'s value. Weight decay leaves out
     those in `spared`; `others` has more attributes of parameters."""
     text = [module_header(micro_batches), module_lines]
     body, total = [], None
-    for name, size in tensors.items():
-        t = f"tensor<{size}xf32>"
+    for name, shape in tensors.items():
+        shape = (shape,) if isinstance(shape, int) else shape
+        t = tensor(shape, "f32")
         decay = "false" if name in spared else "true"
         own = "".join(f", {key} = {value} : f64" for key, value in (others or {}).get(name, {}).items())
         text.append(f'  train.parameter @{name} constant : {t} '
@@ -75,7 +76,7 @@ def module(update, tensors, micro_batches=1, spared=(), others=None, module_line
         body += [f"    %{name} = train.read @{name} : {t}",
                  f"    %g{name} = train.read @given.{name} : {t}",
                  f"    %p{name} = nn.mul %{name}, %g{name} : {t}",
-                 f"    %s{name} = nn.reduce_sum %p{name} [0] : {t} -> tensor<f64>"]
+                 f"    %s{name} = nn.reduce_sum %p{name} {list(range(len(shape)))} : {t} -> tensor<f64>"]
         if total:
             body.append(f"    %t{name} = nn.add {total}, %s{name} : tensor<f64>")
         total = f"%t{name}" if total else f"%s{name}"
@@ -90,10 +91,14 @@ def module(update, tensors, micro_batches=1, spared=(), others=None, module_line
 class Run:
     def __init__(self, folder, update, tensors, target, micro_batches=1, spared=(), others=None,
                  module_lines=""):
-        path = os.path.join(folder, "update.plan")
+        self.path = os.path.join(folder, "update.plan")
         text = module(update, tensors, micro_batches, spared, others, module_lines)
-        runtime.compile_plan(text, path, target)
-        self.session = runtime.Session(path)
+        runtime.compile_plan(text, self.path, target)
+        self.start()
+
+    def start(self, threads=2):
+        """A new session, as the recipe starts it."""
+        self.session = runtime.Session(self.path, threads)
         self.session.set("control.random", (1, 0, 0))
         self.session.run("initialize")
 
@@ -175,7 +180,7 @@ def test_own_rules(folder, target, failures):
     if target is not None:
         return
     path = os.path.join(folder, "rule.mlir")
-    for name in ("sgd", "momentum", "adam", "adamw", "bert_adam", "lion", "adafactor"):
+    for name in ("sgd", "momentum", "adam", "adamw", "bert_adam", "lion", "adafactor", "muon"):
         rest = "learning_rate = 0.1\nclip_norm = 2.0\nweight_decay = 0.1"
         shipped = update_text(folder, f'name = "{name}"\n{rest}', 'name = "linear"\ntotal_steps = 9')
         text = re.sub(r"schedule \{.*?\n    \} step \{", "schedule {\n^bb0(%t: tensor<f64>):\n"

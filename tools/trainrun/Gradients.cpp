@@ -9,23 +9,28 @@
 #include "tools/trainrun/Commands.h"
 
 #include "runtime/step/StepLoop.h"
+#include "tools/trainrun/SkippedSteps.h"
 #include "tools/trainrun/Support.h"
 
 #include <fmt/format.h>
 
 namespace trainc::trainrun {
 
-/// Gradients carry the loss scale until the update takes it out.
+template <typename Float>
+static void divide(std::span<std::byte> data, double scale) {
+  auto *values = reinterpret_cast<Float *>(data.data());
+  for (size_t i = 0; i < data.size() / sizeof(Float); ++i)
+    values[i] = static_cast<Float>(values[i] / scale);
+}
+
+/// Gradients carry the loss scale until the update takes it out. They have the
+/// type of their parameters.
 static void removeScale(std::span<const NamedTensor> gradients, double scale) {
-  if (scale == 1)
-    return;
-  for (const NamedTensor &gradient : gradients) {
-    if (gradient.type != TensorType::F32)
-      continue;
-    auto *values = reinterpret_cast<float *>(gradient.data.data());
-    for (size_t i = 0; i < gradient.data.size() / sizeof(float); ++i)
-      values[i] = static_cast<float>(values[i] / scale);
-  }
+  for (const NamedTensor &gradient : gradients)
+    if (gradient.type == TensorType::F64)
+      divide<double>(gradient.data, scale);
+    else
+      divide<float>(gradient.data, scale);
 }
 
 Status runGradients(const GradientsOptions &options) {
@@ -53,8 +58,17 @@ Status runGradients(const GradientsOptions &options) {
   StepResult result;
   TRAINC_RETURN_IF_ERROR((*loop)->runGradients(1, **data, result));
   std::vector<NamedTensor> tensors = gradientTensors(**session);
-  double scale = (*loop)->metric(result, "loss_scale").value_or(1);
-  if (scale > 0)
+  const double scale = (*loop)->metric(result, "loss_scale").value_or(1);
+  if (const std::string bad = SkippedSteps(**session).firstGradient();
+      !bad.empty())
+    return Status::user(fmt::format(
+        "expected finite gradients, but got {} not so{}", bad,
+        scale == 1 ? std::string("; the weights or the data are too large")
+                   : fmt::format(" with a loss scale of {}; compile with a "
+                                 "smaller precision.loss_scale or "
+                                 "loss_scale_initial",
+                                 jsonNumber(scale))));
+  if (scale != 1)
     removeScale(tensors, scale);
   tensors.push_back({"loss",
                      TensorType::F64,

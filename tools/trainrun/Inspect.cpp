@@ -190,6 +190,9 @@ static void printTables(const Plan &plan) {
              "vocabulary {}\n",
              batch.micro_batches(), batch.sequences(), batch.length(),
              batch.total_steps(), batch.vocab_size());
+  if (batch.ramp_from())
+    fmt::print("ramp        from {} micro-batches over {} tokens\n",
+               batch.ramp_from(), batch.ramp_tokens());
   fmt::print("memory      {} in arenas, {} of scratch per thread\n",
              humanBytes(plan.arenaBytes()),
              humanBytes(plan.scratchBytesPerThread()));

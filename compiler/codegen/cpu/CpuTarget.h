@@ -22,8 +22,8 @@ namespace trainc::codegen {
 /// What code is compiled for. Instructions come from one of two levels,
 /// x86-64-v3 (AVX2, FMA) and x86-64-v4 (AVX-512 F, BW, CD, DQ, VL), so that a
 /// plan needs no feature that the runtime cannot check; the named CPU only
-/// tunes. AVX512_BF16 comes on top, in functions that multiply bfloat16, and
-/// only plans with such a function need it.
+/// tunes. AVX512_BF16 comes on top, in functions that multiply bfloat16, on
+/// CPUs where that is faster; only plans with such a function need it.
 struct CpuTarget {
   std::string name;                  ///< as asked for, or this machine's
   std::string triple;                ///< "x86_64-unknown-linux-gnu"

@@ -2,9 +2,8 @@
 //
 // Decides how train.sweep runs: a workgroup takes some rows of one matrix and
 // goes over a few of them at a time, first for every sum in one loop, then for
-// what is written, which finds them in cache. Several rows are as many streams
-// from memory, where one waits for each line, and share what is done per
-// column. Terms that come from f32 are added up in it along a row
+// what is written, which finds them in cache. Several rows share what is done
+// per column. Terms that come from f32 are added up in it along a row
 // that is not too long, and over the rows of a column that are taken together;
 // all else is f64. A workgroup's sums begin with 0 and grow by its rows, so
 // their order is that of the plan.

@@ -150,6 +150,8 @@ public:
   }
 
   /// The memory of a variable, valid as long as the session; null before open.
+  /// Before writing a parameter that a step or run has used, ask for it again:
+  /// then copies of it in 16 bits follow.
   /// What an output holds is valid until the next program runs.
   template <typename Element, std::uint64_t... Extents>
   std::span<Element, Variable<Plan, Element, Extents...>::size>

@@ -79,11 +79,11 @@ TRAINC_API int trainc_session_step(trainc_session *session, uint64_t step,
                                    double *out_loss);
 
 /* The memory of a variable, writable, valid until the session is destroyed.
- * Who writes a parameter through a pointer that a step has passed since asks
- * for it again, so that copies in 16 bits follow. Outputs share it with what
- * programs compute on the way: what an output holds is valid until the next
- * program runs. *out_shape has *out_rank extents, in elements, row-major, owned
- * by the session. Each out pointer may be NULL. */
+ * Who writes a parameter through a pointer that a step or run has passed since
+ * asks for it again, so that copies in 16 bits follow. Outputs share it with
+ * what programs compute on the way: what an output holds is valid until the
+ * next program runs. *out_shape has *out_rank extents, in elements, row-major,
+ * owned by the session. Each out pointer may be NULL. */
 TRAINC_API int trainc_session_variable(trainc_session *session,
                                        const char *name, void **out_pointer,
                                        uint64_t *out_size_bytes, int *out_type,

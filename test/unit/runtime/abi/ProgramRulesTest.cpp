@@ -6,6 +6,14 @@ using namespace trainc;
 using namespace trainc::abi;
 using namespace trainc::test;
 
+/// A copy of a parameter that no program makes.
+static void addHalf(PlanT &p) {
+  p.feature_bits |= featureCopies;
+  const std::vector<uint64_t> shape = variable(p, "table.weight").shape;
+  addVariable(p, "table.weight.half", Role::Copy, ElementType::BF16, shape);
+  variable(p, "table.weight.half").parameter = "table.weight";
+}
+
 using ProgramRules = RuleTest;
 TEST_P(ProgramRules, IsRefused) { check(); }
 
@@ -83,6 +91,17 @@ static const Rule rules[] = {
        addCopy(p, "predict", view, to);
      },
      "expected a transient buffer or output to be written whole before"},
+    {"CopiesWithoutRefresh", [](PlanT &p) { addHalf(p); },
+     "expected a program 'refresh' with copy 'table.weight.half', but got "
+     "none"},
+    {"CopyNotRefreshed",
+     [](PlanT &p) {
+       addHalf(p);
+       auto refresh = std::make_unique<ProgramT>();
+       refresh->name = "refresh";
+       p.variants[0]->programs.push_back(std::move(refresh));
+     },
+     "program 'refresh': expected copy 'table.weight.half' to be written"},
     {"NoCommand",
      [](PlanT &p) { program(p, "count").commands[0]->command.Reset(); },
      "command 0: expected a launch or a copy"},

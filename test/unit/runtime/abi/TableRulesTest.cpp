@@ -14,6 +14,7 @@ TEST_P(TableRules, IsRefused) { check(); }
 static VariableT &makeCopy(PlanT &p) {
   VariableT &copy = variable(p, "table.weight.grad");
   copy.role = Role::Copy;
+  copy.element_type = ElementType::BF16;
   return copy;
 }
 
@@ -136,6 +137,18 @@ static const Rule rules[] = {
        makeCopy(p).shape.push_back(2);
      },
      "expected the shape of its parameter"},
+    {"CopyOfTheSameType",
+     [](PlanT &p) {
+       p.feature_bits |= featureCopies;
+       makeCopy(p).element_type = ElementType::F32;
+     },
+     "expected a float type that its parameter 'table.weight' has not"},
+    {"CopyOfIntegers",
+     [](PlanT &p) {
+       p.feature_bits |= featureCopies;
+       makeCopy(p).element_type = ElementType::I32;
+     },
+     "expected a float type that its parameter 'table.weight' has not"},
     {"CopyThatIsSaved",
      [](PlanT &p) {
        p.feature_bits |= featureCopies;
