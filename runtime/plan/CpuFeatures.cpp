@@ -11,6 +11,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace {
 
@@ -122,6 +124,15 @@ uint32_t savedState() {
   return eax;
 }
 
+/// Linux gives tile registers to processes that ask for them
+/// (Documentation/arch/x86/xstate.rst), once for all threads.
+bool askForTiles() {
+  constexpr long archReqXcompPerm = 0x1023, tileData = 18;
+  static const bool granted =
+      syscall(SYS_arch_prctl, archReqXcompPerm, tileData) == 0;
+  return granted;
+}
+
 } // namespace
 
 bool trainc::cpuSupports(std::string_view name) {
@@ -136,7 +147,8 @@ bool trainc::cpuSupports(std::string_view name) {
                            &registers[Ebx], &registers[Ecx], &registers[Edx]))
       return false;
     const bool present = (registers[feature.reg] >> feature.bit & 1) != 0;
-    return present && (savedState() & feature.state) == feature.state;
+    return present && (savedState() & feature.state) == feature.state &&
+           (feature.state != Amx || askForTiles());
   }
   return false;
 }

@@ -13,7 +13,8 @@
 namespace trainc {
 
 /// True when this CPU and its operating system support the feature, e.g.
-/// "avx2", "avx512bf16"; false for names that this runtime does not know.
+/// "avx2", "avx512bf16"; false for names that this runtime does not know. For
+/// features of tiles ("amx-tile") asks the system to let the process use them.
 bool cpuSupports(std::string_view feature);
 
 } // namespace trainc

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/cpu/CpuTarget.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/IntrinsicsX86.h"
@@ -57,13 +58,13 @@ Expected<CpuTarget> CpuTarget::get(StringRef cpu) {
                              "'; `llc -mcpu=help` lists the names");
   info.reset(
       target->createMCSubtargetInfo(Triple(result.triple), result.name, ""));
-  // A virtual machine may hide features of its CPU.
+  // A virtual machine may hide features of its CPU, or its CPU's name.
   StringMap<bool> host;
   if (cpu.empty())
     host = sys::getHostCPUFeatures();
   auto has = [&](StringRef feature) {
-    return info->checkFeatures(("+" + feature).str()) &&
-           (!cpu.empty() || host.lookup(feature));
+    return cpu.empty() ? host.lookup(feature)
+                       : info->checkFeatures(("+" + feature).str());
   };
   for (const char *feature : levelV3) {
     if (!has(feature))
@@ -77,10 +78,13 @@ Expected<CpuTarget> CpuTarget::get(StringRef cpu) {
     result.level = "x86-64-v4";
     result.features.insert(result.features.end(), std::begin(levelV4),
                            std::end(levelV4));
-    // Where it is slower than the two multiply-adds that it replaces (Intel's),
-    // the emulation gives the same sums: docs/decisions/precision.md.
-    result.bf16Dot =
-        StringRef(result.name).starts_with("znver") && has(bf16DotFeature);
+    // Intel's instruction for vectors is slower than the two multiply-adds
+    // that it replaces: docs/decisions/precision.md.
+    if (all_of(featuresOf(PairUnit::Tiles), has))
+      result.pairs = PairUnit::Tiles;
+    else if (StringRef(result.name).starts_with("znver") &&
+             all_of(featuresOf(PairUnit::Vectors), has))
+      result.pairs = PairUnit::Vectors;
   }
   return result;
 }
@@ -92,21 +96,25 @@ std::unique_ptr<TargetMachine> CpuTarget::createMachine() const {
       CodeGenOptLevel::Aggressive));
 }
 
-/// Whether a function calls the instruction that multiplies pairs of bfloat16.
-static bool multipliesPairs(const Function &function) {
+/// What multiplies pairs of bfloat16 in a function.
+static PairUnit pairUnit(const Function &function) {
   for (const BasicBlock &block : function)
-    for (const Instruction &instruction : block)
-      if (const auto *call = dyn_cast<IntrinsicInst>(&instruction);
-          call &&
-          call->getIntrinsicID() == Intrinsic::x86_avx512bf16_dpbf16ps_512)
-        return true;
-  return false;
+    for (const Instruction &instruction : block) {
+      const auto *call = dyn_cast<IntrinsicInst>(&instruction);
+      if (!call)
+        continue;
+      if (call->getIntrinsicID() == Intrinsic::x86_avx512bf16_dpbf16ps_512)
+        return PairUnit::Vectors;
+      if (call->getIntrinsicID() == Intrinsic::x86_tdpbf16ps)
+        return PairUnit::Tiles;
+    }
+  return PairUnit::None;
 }
 
 static void attachAttributes(Function &function, const CpuTarget &target) {
   function.addFnAttr("target-cpu", target.level);
-  if (multipliesPairs(function))
-    function.addFnAttr("target-features", ("+" + bf16DotFeature).str());
+  if (PairUnit pairs = pairUnit(function); pairs != PairUnit::None)
+    function.addFnAttr("target-features", "+" + join(featuresOf(pairs), ",+"));
   function.addFnAttr("tune-cpu", target.name);
   function.addFnAttr("prefer-vector-width", target.hasAvx512() ? "512" : "256");
   function.addFnAttr("no-builtins");

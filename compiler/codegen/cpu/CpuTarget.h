@@ -22,18 +22,19 @@ namespace trainc::codegen {
 /// What code is compiled for. Instructions come from one of two levels,
 /// x86-64-v3 (AVX2, FMA) and x86-64-v4 (AVX-512 F, BW, CD, DQ, VL), so that a
 /// plan needs no feature that the runtime cannot check; the named CPU only
-/// tunes. AVX512_BF16 comes on top, in functions that multiply bfloat16, on
-/// CPUs where that is faster; only plans with such a function need it.
+/// tunes. AMX-BF16 or AVX512_BF16 comes on top, in functions that multiply
+/// bfloat16, on CPUs where that is faster; only plans with such a function
+/// need it.
 struct CpuTarget {
   std::string name;                  ///< as asked for, or this machine's
   std::string triple;                ///< "x86_64-unknown-linux-gnu"
   std::string level;                 ///< "x86-64-v3" or "x86-64-v4"
   std::vector<std::string> features; ///< what the runtime must check
-  bool bf16Dot = false;              ///< AVX512_BF16 may be used
+  PairUnit pairs = PairUnit::None;   ///< may be used for bfloat16
 
   bool hasAvx512() const { return level == "x86-64-v4"; }
   VectorUnit vectorUnit() const {
-    return hasAvx512() ? VectorUnit{64, 32, bf16Dot} : VectorUnit{32, 16};
+    return hasAvx512() ? VectorUnit{64, 32, pairs} : VectorUnit{32, 16};
   }
 
   /// Errors: an unknown CPU, or one without AVX2 and FMA.

@@ -47,8 +47,9 @@ struct EmitProductFunctions
     builder.setInsertionPointToEnd(getOperation().getBody());
     auto module = ModuleOp::create(builder, name + ".code");
     module->setAttr(sharedModuleAttr, builder.getUnitAttr());
-    if (function.dots && function.kind == ProductFunction::MultiplyRows)
-      module->setAttr(needsBf16DotAttr, builder.getUnitAttr());
+    if (function.inPairs() && function.kind == ProductFunction::MultiplyRows)
+      module->setAttr(neededFeaturesAttr,
+                      builder.getStrArrayAttr(featuresOf(function.pairs)));
     builder.setInsertionPointToEnd(module.getBody());
     auto definition = func::FuncOp::create(builder, name, function.getType());
     for (auto [i, type] : llvm::enumerate(function.getType().getInputs()))
@@ -56,9 +57,9 @@ struct EmitProductFunctions
         definition.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
                               builder.getUnitAttr());
     builder.setInsertionPointToEnd(definition.addEntryBlock());
-    auto body = function.kind == ProductFunction::PackColumns
-                    ? emitPackColumns
-                    : emitMultiplyRows;
+    auto body = function.kind == ProductFunction::PackColumns ? emitPackColumns
+                : function.inTiles() ? emitMultiplyTiles
+                                     : emitMultiplyRows;
     body(builder, function, unit.lanes(function.element),
          definition.getArguments());
     func::ReturnOp::create(builder);

@@ -32,7 +32,7 @@ public:
               int64_t lanes, ValueRange arguments)
       : LoopBuilder(builder, function.element), function(function),
         lanes(lanes), tile(function.tile), panel(tile.column_vectors * lanes),
-        transposed(function.transposed), dots(function.dots),
+        transposed(function.transposed), dots(function.inPairs()),
         per_step(function.depthPerStep()), panels(tile, lanes),
         vector(vectorOf(lanes)),
         in_panel(vectorOf(lanes * per_step, function.panelElement())) {

@@ -22,6 +22,10 @@ void emitPackColumns(mlir::ImplicitLocOpBuilder &builder,
 void emitMultiplyRows(mlir::ImplicitLocOpBuilder &builder,
                       const ProductFunction &function, int64_t lanes,
                       mlir::ValueRange arguments);
+/// MultiplyRows in tile registers.
+void emitMultiplyTiles(mlir::ImplicitLocOpBuilder &builder,
+                       const ProductFunction &function, int64_t lanes,
+                       mlir::ValueRange arguments);
 
 } // namespace trainc::codegen
 

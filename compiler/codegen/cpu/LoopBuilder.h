@@ -147,6 +147,28 @@ protected:
       order.append({i, lanes + i});
     return mlir::vector::ShuffleOp::create(b, x, y, order);
   }
+  /// Transposes a square of as many vectors as each has lanes by exchanging
+  /// halves of growing blocks.
+  void transpose(llvm::SmallVector<Value> &rows) {
+    int64_t lanes = rows.size();
+    for (int64_t s = 1; s < lanes; s *= 2) {
+      llvm::SmallVector<int64_t> low, high;
+      for (int64_t c = 0; c < lanes; ++c) {
+        low.push_back(c & s ? lanes + (c ^ s) : c);
+        high.push_back(c & s ? lanes + c : (c | s));
+      }
+      llvm::SmallVector<Value> next(lanes);
+      for (int64_t i = 0; i < lanes; ++i) {
+        if (i & s)
+          continue;
+        next[i] = mlir::vector::ShuffleOp::create(b, rows[i], rows[i | s], low);
+        next[i | s] =
+            mlir::vector::ShuffleOp::create(b, rows[i], rows[i | s], high);
+      }
+      rows = next;
+    }
+  }
+
   Value bitcast(mlir::VectorType type, Value value) {
     return value.getType() == type
                ? value

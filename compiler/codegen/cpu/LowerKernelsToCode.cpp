@@ -93,8 +93,10 @@ struct LowerKernelsToCode : impl::LowerKernelsToCodeBase<LowerKernelsToCode> {
   static bool hasMicroKernel(ModuleOp module) {
     return module
         ->walk([](Operation *op) {
-          bool multiplies = isa<LLVM::FMAOp, LLVM::CallIntrinsicOp>(op) &&
-                            isa<VectorType>(op->getResult(0).getType());
+          // Tiles are registers of an intrinsic without results.
+          bool multiplies =
+              isa<LLVM::FMAOp, LLVM::CallIntrinsicOp>(op) &&
+              llvm::all_of(op->getResultTypes(), llvm::IsaPred<VectorType>);
           return multiplies ? WalkResult::interrupt() : WalkResult::advance();
         })
         .wasInterrupted();
@@ -166,10 +168,11 @@ struct LowerKernelsToCode : impl::LowerKernelsToCodeBase<LowerKernelsToCode> {
                              image.bytes.size()));
     SmallVector<StringRef> features(target.features.begin(),
                                     target.features.end());
-    if (llvm::any_of(modules, [](ModuleOp nested) {
-          return nested->hasAttr(needsBf16DotAttr);
-        }))
-      features.push_back(bf16DotFeature);
+    for (ModuleOp nested : modules)
+      if (auto needed = nested->getAttrOfType<ArrayAttr>(neededFeaturesAttr))
+        for (StringRef feature : needed.getAsValueRange<StringAttr>())
+          if (!llvm::is_contained(features, feature))
+            features.push_back(feature);
     plan::CodeOp::create(builder, getOperation().getLoc(), "cpu",
                          "cpu:" + target.name, target.triple,
                          builder.getStrArrayAttr(features),

@@ -24,8 +24,9 @@ public:
               int64_t lanes, ValueRange arguments)
       : LoopBuilder(builder, function.element), lanes(lanes),
         panel(function.tile.column_vectors * lanes),
-        transposed(function.transposed), dots(function.dots),
-        stored(function.stored), vector(vectorOf(lanes)) {
+        transposed(function.transposed), dots(function.inPairs()),
+        depth_unit(function.depthUnit()), stored(function.stored),
+        vector(vectorOf(lanes)) {
     n = arguments[5], k = arguments[6];
     source = transposed
                  ? matrix(arguments[0], arguments[1], arguments[2], n, k)
@@ -33,7 +34,9 @@ public:
     Value panels = divide(add(n, panel - 1), panel);
     int64_t row = panel * function.depthPerStep();
     steps = dots ? divide(add(k, 1), 2) : k;
-    packed = strided(arguments[3], index(0), {panels, steps, index(row)},
+    Value length = mul(divide(add(k, depth_unit - 1), depth_unit),
+                       index(depth_unit / function.depthPerStep()));
+    packed = strided(arguments[3], index(0), {panels, length, index(row)},
                      {arguments[4], index(row), index(1)});
   }
 
@@ -43,6 +46,7 @@ public:
       loop(whole, panel, [&](Value j) { packRows(j, /*edge=*/false); });
       return branch(less(whole, n), [&] { packRows(whole, /*edge=*/true); });
     }
+    fillUp();
     loop(steps, 1, [&](Value step) {
       loop(whole, panel, [&](Value j) {
         for (int64_t v = 0; v < panel; v += lanes)
@@ -62,6 +66,21 @@ public:
   }
 
 private:
+  /// Zeros behind the depth of all panels.
+  void fillUp() {
+    if (depth_unit <= 2)
+      return;
+    Value zero = arith::ConstantOp::create(
+        b, b.getZeroAttr(vectorOf(2 * lanes, b.getIntegerType(16))));
+    Value all = divide(add(k, depth_unit - 1), depth_unit);
+    loop(divide(add(n, panel - 1), panel), 1, [&](Value p) {
+      loop(steps, mul(all, index(depth_unit / 2)), 1, [&](Value step) {
+        for (int64_t v = 0; v < panel; v += lanes)
+          storeStored(zero, stored, packed, {p, step, index(2 * v)});
+      });
+    });
+  }
+
   /// Stores the vector of columns from `v` of a panel's row.
   void place(Value columns, Value panel_index, Value step, int64_t v) {
     if (dots)
@@ -130,7 +149,8 @@ private:
       });
       branch(less(whole, k), [&] {
         Value valid = mask(depth, sub(k, whole));
-        Value count = sub(steps, step_of(whole));
+        Value count =
+            depth_unit > 2 ? index(lanes) : sub(steps, step_of(whole));
         SmallVector<Value> block;
         for (Value row : rows)
           block.push_back(loaded(row, whole, valid));
@@ -142,28 +162,9 @@ private:
     }
   }
 
-  /// Transposes a square of lanes x lanes by exchanging halves of growing
-  /// blocks.
-  void transpose(SmallVector<Value> &rows) {
-    for (int64_t s = 1; s < lanes; s *= 2) {
-      SmallVector<int64_t> low, high;
-      for (int64_t c = 0; c < lanes; ++c) {
-        low.push_back(c & s ? lanes + (c ^ s) : c);
-        high.push_back(c & s ? lanes + c : (c | s));
-      }
-      SmallVector<Value> next(lanes);
-      for (int64_t i = 0; i < lanes; ++i) {
-        if (i & s)
-          continue;
-        next[i] = vector::ShuffleOp::create(b, rows[i], rows[i | s], low);
-        next[i | s] = vector::ShuffleOp::create(b, rows[i], rows[i | s], high);
-      }
-      rows = next;
-    }
-  }
-
   int64_t lanes, panel;
   bool transposed, dots;
+  int64_t depth_unit; ///< panels are filled up with zeros to a multiple
   Type stored;
   VectorType vector;
   Value n, k, steps, source, packed;

@@ -39,14 +39,34 @@ RegisterTile chooseRegisterTile(const VectorUnit &unit, int64_t lanes,
   return best;
 }
 
+SmallVector<StringRef> featuresOf(PairUnit unit) {
+  switch (unit) {
+  case PairUnit::None:
+    return {};
+  case PairUnit::Vectors:
+    return {"avx512bf16"};
+  case PairUnit::Tiles:
+    return {"amx-tile", "amx-bf16"};
+  }
+  llvm_unreachable("all units are named above");
+}
+
+RegisterTile chooseTileRegisters(std::optional<int64_t> m_bound,
+                                 std::optional<int64_t> n_bound) {
+  // Of 8 registers 4 for C, 2 for A and 2 for B: each is used twice.
+  bool few_rows = m_bound && *m_bound <= tileRows,
+       few_columns = n_bound && *n_bound <= tileRows;
+  return {few_rows ? tileRows : 2 * tileRows, few_columns ? 1 : 2};
+}
+
 std::string ProductFunction::getName() const {
   std::string name =
       kind == PackColumns ? "product.pack_columns." : "product.multiply_rows.";
   name += "f" + std::to_string(element.getIntOrFloatBitWidth()) + ".";
   if (stored != element)
     name += stored.isBF16() ? "bf16." : "f16.";
-  if (dots)
-    name += "dots.";
+  if (inPairs())
+    name += inTiles() ? "tiles." : "dots.";
   if (kind == MultiplyRows)
     name += std::to_string(tile.rows) + "x";
   name += std::to_string(tile.column_vectors);
@@ -72,9 +92,9 @@ DictionaryAttr ProductFunction::toAttribute() const {
   Builder b(element.getContext());
   return b.getDictionaryAttr(
       {b.getNamedAttr("columns", b.getI64IntegerAttr(tile.column_vectors)),
-       b.getNamedAttr("dots", b.getBoolAttr(dots)),
        b.getNamedAttr("element", TypeAttr::get(element)),
        b.getNamedAttr("kind", b.getI64IntegerAttr(kind)),
+       b.getNamedAttr("pairs", b.getI64IntegerAttr(int64_t(pairs))),
        b.getNamedAttr(
            "rows", b.getI64IntegerAttr(kind == MultiplyRows ? tile.rows : 0)),
        b.getNamedAttr("stored", TypeAttr::get(stored)),
@@ -90,7 +110,7 @@ ProductFunction ProductFunction::fromAttribute(DictionaryAttr attribute) {
           attribute.getAs<TypeAttr>("stored").getValue(),
           {number("rows"), number("columns")},
           attribute.getAs<BoolAttr>("transposed").getValue(),
-          attribute.getAs<BoolAttr>("dots").getValue()};
+          PairUnit(number("pairs"))};
 }
 
 RowPanels::RowPanels(const RegisterTile &tile, int64_t lanes)

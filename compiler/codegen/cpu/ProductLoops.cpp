@@ -20,6 +20,9 @@ namespace {
 /// C is read and written. Copied rows of a transposed A share the first level
 /// with those in use.
 constexpr int64_t depthBlockBytes = 3072, depthBlockBytesTransposed = 2048;
+/// The same where 32 rows of A, in a half of the first level, are multiplied
+/// faster than the second level can send both factors.
+constexpr int64_t depthBlockBytesTiles = 768;
 /// Largest size of a packed block: half of a second level of 2 MiB.
 constexpr int64_t packedBlockBytes = 1 << 20;
 /// Rows of C that are finished while they are in the second level. Copies of a
@@ -34,21 +37,32 @@ public:
                     cast<MemRefType>(gemm.c.getType()).getElementType()),
         gemm(gemm), module(module) {
     stored = cast<MemRefType>(gemm.a.getType()).getElementType();
-    dots = unit.bf16Dot && stored.isBF16();
+    function = {ProductFunction::MultiplyRows,
+                element,
+                stored,
+                {},
+                gemm.a_transposed,
+                stored.isBF16() ? unit.pairs : PairUnit::None};
     int64_t lanes = unit.lanes(element),
-            bytes = panelElement().getIntOrFloatBitWidth() / 8;
-    tile = chooseRegisterTile(unit, lanes, gemm.m.bound, gemm.n.bound);
+            bytes = function.panelElement().getIntOrFloatBitWidth() / 8;
+    bool tiles = function.inTiles();
+    RegisterTile &tile = function.tile;
+    tile = tiles ? chooseTileRegisters(gemm.m.bound, gemm.n.bound)
+                 : chooseRegisterTile(unit, lanes, gemm.m.bound, gemm.n.bound);
     int64_t panel = tile.column_vectors * lanes;
-    block_k =
-        (gemm.a_transposed ? depthBlockBytesTransposed : depthBlockBytes) /
-        bytes;
+    block_k = (tiles               ? depthBlockBytesTiles
+               : gemm.a_transposed ? depthBlockBytesTransposed
+                                   : depthBlockBytes) /
+              bytes;
     if (gemm.k.bound) {
       // Blocks of equal depth.
       int64_t depth = std::max<int64_t>(*gemm.k.bound, 1);
       int64_t blocks = llvm::divideCeil(depth, block_k);
-      block_k = blocks == 1
-                    ? depth
-                    : llvm::alignTo(llvm::divideCeil(depth, blocks), 16);
+      block_k =
+          blocks == 1
+              ? depth
+              : llvm::alignTo(llvm::divideCeil(depth, blocks),
+                              std::max<int64_t>(16, function.depthUnit()));
     }
     int64_t widest = std::max<int64_t>(panel, packedBlockBytes / bytes /
                                                   block_k / panel * panel);
@@ -60,12 +74,14 @@ public:
                       panel));
     // Panels are a row longer than needed: at a distance of a power of two
     // their lines would compete for the same sets of the cache.
-    int64_t depth = dots ? llvm::alignTo(block_k, 2) : block_k;
-    packed = allocate(block_n / panel * (depth + 1) * panel);
-    panel_stride = (depth + 1) * panel;
-    if (gemm.a_transposed)
+    int64_t depth = llvm::alignTo(block_k, function.depthUnit());
+    panel_stride = (depth + (tiles ? 2 : 1)) * panel;
+    packed = allocate(block_n / panel * panel_stride);
+    if (tiles)
+      panels = allocate(TileRoom(tile).bytes(tile, depth) / bytes);
+    else if (gemm.a_transposed)
       panels = allocate(RowPanels(tile, lanes).elements(depth));
-    else if (stored != element && !dots)
+    else if (function.widens())
       panels = allocate(tile.rows * (block_k + widenedRowGap));
   }
 
@@ -97,21 +113,20 @@ public:
   }
 
 private:
-  Type panelElement() const { return dots ? stored : element; }
-
   Value allocate(int64_t elements) {
-    return memref::AllocOp::create(b,
-                                   MemRefType::get({elements}, panelElement()),
-                                   b.getI64IntegerAttr(64));
+    return memref::AllocOp::create(
+        b, MemRefType::get({elements}, function.panelElement()),
+        b.getI64IntegerAttr(64));
   }
 
   void pack(Value jc, Value pc, Value n, Value k) {
     SmallVector<Value> arguments =
         gemm.b_transposed ? at(gemm.b, jc, pc) : at(gemm.b, pc, jc);
     arguments.append({base(packed), index(panel_stride), n, k});
-    call({ProductFunction::PackColumns, element, stored, tile,
-          gemm.b_transposed, dots},
-         arguments);
+    ProductFunction packing = function;
+    packing.kind = ProductFunction::PackColumns;
+    packing.transposed = gemm.b_transposed;
+    call(packing, arguments);
   }
 
   void multiply(Value ic, Value jc, Value pc, Value m, Value n, Value k) {
@@ -125,12 +140,6 @@ private:
             ? less(index(0), pc)
             : arith::ConstantOp::create(b, b.getBoolAttr(true)).getResult();
     arguments.append({m, n, k, accumulate});
-    ProductFunction function = {ProductFunction::MultiplyRows,
-                                element,
-                                stored,
-                                tile,
-                                gemm.a_transposed,
-                                dots};
     if (function.copiesRows())
       arguments.push_back(base(panels));
     call(function, arguments);
@@ -162,9 +171,8 @@ private:
 
   const Gemm &gemm;
   ModuleOp module;
-  Type stored; ///< element type of A and B
-  bool dots;   ///< pairs of bfloat16 are multiplied
-  RegisterTile tile;
+  Type stored;              ///< element type of A and B
+  ProductFunction function; ///< that multiplies rows
   int64_t block_n, block_k, panel_stride;
   Value packed, panels;
 };

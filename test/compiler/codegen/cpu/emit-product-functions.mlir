@@ -28,10 +28,10 @@
 // CHECK-NOT: codegen.shared
 
 module @one attributes {codegen.kernel = @one} {
-  func.func private @product.pack_columns.f32.3.transposed(memref<f32>, index, index, memref<f32>, index, index, index) attributes {codegen.product = {columns = 3 : i64, dots = false, element = f32, kind = 0 : i64, rows = 0 : i64, stored = f32, transposed = true}}
-  func.func private @product.multiply_rows.f32.8x3(memref<f32>, index, index, memref<f32>, index, memref<f32>, index, index, index, index, index, i1) attributes {codegen.product = {columns = 3 : i64, dots = false, element = f32, kind = 1 : i64, rows = 8 : i64, stored = f32, transposed = false}}
+  func.func private @product.pack_columns.f32.3.transposed(memref<f32>, index, index, memref<f32>, index, index, index) attributes {codegen.product = {columns = 3 : i64, element = f32, kind = 0 : i64, pairs = 0 : i64, rows = 0 : i64, stored = f32, transposed = true}}
+  func.func private @product.multiply_rows.f32.8x3(memref<f32>, index, index, memref<f32>, index, memref<f32>, index, index, index, index, index, i1) attributes {codegen.product = {columns = 3 : i64, element = f32, kind = 1 : i64, pairs = 0 : i64, rows = 8 : i64, stored = f32, transposed = false}}
 }
 module @two attributes {codegen.kernel = @two} {
-  func.func private @product.multiply_rows.f32.8x3(memref<f32>, index, index, memref<f32>, index, memref<f32>, index, index, index, index, index, i1) attributes {codegen.product = {columns = 3 : i64, dots = false, element = f32, kind = 1 : i64, rows = 8 : i64, stored = f32, transposed = false}}
-  func.func private @product.multiply_rows.f64.8x3.transposed(memref<f64>, index, index, memref<f64>, index, memref<f64>, index, index, index, index, index, i1, memref<f64>) attributes {codegen.product = {columns = 3 : i64, dots = false, element = f64, kind = 1 : i64, rows = 8 : i64, stored = f64, transposed = true}}
+  func.func private @product.multiply_rows.f32.8x3(memref<f32>, index, index, memref<f32>, index, memref<f32>, index, index, index, index, index, i1) attributes {codegen.product = {columns = 3 : i64, element = f32, kind = 1 : i64, pairs = 0 : i64, rows = 8 : i64, stored = f32, transposed = false}}
+  func.func private @product.multiply_rows.f64.8x3.transposed(memref<f64>, index, index, memref<f64>, index, memref<f64>, index, index, index, index, index, i1, memref<f64>) attributes {codegen.product = {columns = 3 : i64, element = f64, kind = 1 : i64, pairs = 0 : i64, rows = 8 : i64, stored = f64, transposed = true}}
 }

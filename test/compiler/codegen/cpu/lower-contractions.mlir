@@ -3,7 +3,7 @@
 // Blocks of the depth of equal size, B packed once per block, the fill folded:
 // the first block replaces C.
 // CHECK-LABEL: func.func private @product.multiply_rows.f32.8x3(
-// CHECK-SAME: codegen.product = {columns = 3 : i64, dots = false, element = f32, kind = 1 : i64, rows = 8 : i64, stored = f32, transposed = false}
+// CHECK-SAME: codegen.product = {columns = 3 : i64, element = f32, kind = 1 : i64, pairs = 0 : i64, rows = 8 : i64, stored = f32, transposed = false}
 // CHECK: func.func private @product.pack_columns.f32.3(
 // CHECK-LABEL: func.func @product
 // CHECK-NOT: linalg.
