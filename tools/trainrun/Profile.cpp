@@ -2,7 +2,8 @@
 //
 // Times every launch of some training steps, sums them by kernel, and sets each
 // sum beside the time that the machine needs at best for the kernel's counts of
-// operations and bytes. The machine's limits are measured first, with the same
+// operations and bytes; what reads bfloat16 could multiply it as such. The
+// machine's limits are measured first, with the same
 // threads, and its multiply-adds once more at the end, as clocks change.
 //
 //===----------------------------------------------------------------------===//
@@ -27,6 +28,7 @@ struct Row {
   std::string name, operation;
   uint64_t launches = 0, elapsed_ns = 0;
   double flops = 0, bytes = 0; ///< of one launch
+  Factors factors = {};        ///< what it could multiply
 
   double seconds() const { return static_cast<double>(elapsed_ns) * 1e-9; }
   double count() const { return static_cast<double>(launches); }
@@ -45,7 +47,7 @@ struct Profile {
     return std::min(row.seconds(), countedSeconds(row));
   }
   double countedSeconds(const Row &row) const {
-    return row.count() * limits.leastSeconds(row.flops, row.bytes);
+    return row.count() * limits.leastSeconds(row.flops, row.bytes, row.factors);
   }
   double leastSeconds() const {
     double sum = 0;
@@ -55,7 +57,8 @@ struct Profile {
   }
   /// "compute" or "memory", whichever bounds the kernel.
   const char *bound(const Row &row) const {
-    return limits.computeSeconds(row.flops) > limits.memorySeconds(row.bytes)
+    return limits.computeSeconds(row.flops, row.factors) >
+                   limits.memorySeconds(row.bytes)
                ? "compute"
                : "memory";
   }
@@ -64,6 +67,14 @@ struct Profile {
 double ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
 } // namespace
+
+static Factors factorsOf(const abi::Kernel &kernel) {
+  for (const abi::KernelParameter *parameter : *kernel.parameters())
+    if (parameter->element_type() == abi::ElementType::BF16 &&
+        parameter->access() == abi::Access::Read)
+      return Factors::BFloat16;
+  return Factors::Float32;
+}
 
 static void addProgram(Session &session, size_t index,
                        std::map<std::string, Row> &rows) {
@@ -81,7 +92,8 @@ static void addProgram(Session &session, size_t index,
                  0,
                  0,
                  kernel.flops(),
-                 kernel.bytes()};
+                 kernel.bytes(),
+                 factorsOf(kernel)};
     } else {
       // Copies of one size are alike.
       double bytes =
@@ -90,7 +102,7 @@ static void addProgram(Session &session, size_t index,
                                         .buffers()
                                         ->Get(item.command_as_Copy()->source())
                                         ->size_bytes());
-      command = {fmt::format("copy_{}", bytes / 2), "copy", 0, 0, 0, bytes};
+      command = {fmt::format("copy_{}", bytes / 2), "copy", 0, 0, 0, bytes, {}};
     }
     Row &row = rows.try_emplace(command.name, command).first->second;
     row.launches += times[i].runs;
@@ -100,9 +112,17 @@ static void addProgram(Session &session, size_t index,
 
 static void printTable(const Profile &profile) {
   const auto &bandwidths = profile.limits.bandwidths;
-  fmt::print("limits  {:.0f} GFLOP/s, {:.0f} GB/s in the nearest cache, {:.0f} "
-             "GB/s in memory ({} swept)\n\n",
+  const bool narrow =
+      std::any_of(profile.rows.begin(), profile.rows.end(), [](const Row &row) {
+        return row.factors == Factors::BFloat16;
+      });
+  fmt::print("limits  {:.0f} GFLOP/s{}, {:.0f} GB/s in the nearest cache, "
+             "{:.0f} GB/s in memory ({} swept)\n\n",
              profile.limits.flops_per_second * 1e-9,
+             narrow
+                 ? fmt::format(" ({:.0f} of bfloat16)",
+                               profile.limits.bfloat16_flops_per_second * 1e-9)
+                 : "",
              bandwidths.front().bytes_per_second * 1e-9,
              bandwidths.back().bytes_per_second * 1e-9,
              humanBytes(bandwidths.back().size_bytes));
@@ -140,11 +160,12 @@ static void printJson(const Profile &profile, const Session &session,
                       unsigned threads) {
   fmt::print("{{\"plan\": {}, \"target\": {}, \"device\": {}, \"threads\": {}, "
              "\"steps\": {},\n \"limits\": {{\"flops_per_second\": {}, "
-             "\"bandwidths\": [",
+             "\"bfloat16_flops_per_second\": {}, \"bandwidths\": [",
              jsonString(view(session.plan().table().name())),
              jsonString(view(session.plan().variant().target())),
              jsonString(deviceName()), threads, profile.steps,
-             jsonNumber(profile.limits.flops_per_second));
+             jsonNumber(profile.limits.flops_per_second),
+             jsonNumber(profile.limits.bfloat16_flops_per_second));
   const char *separator = "";
   for (const MachineLimits::Bandwidth &step : profile.limits.bandwidths) {
     fmt::print("{}{{\"size_bytes\": {}, \"bytes_per_second\": {}}}", separator,
@@ -209,9 +230,12 @@ Status runProfile(const ProfileOptions &options) {
     profile.step_seconds += static_cast<double>(result.duration_ns) * 1e-9;
   }
   profile.steps = static_cast<double>(options.steps);
-  profile.limits.flops_per_second =
-      std::max(profile.limits.flops_per_second,
-               measureMultiplyAdds((*session)->pool(), 0.1));
+  for (auto [limit, factors] :
+       {std::pair(&profile.limits.flops_per_second, Factors::Float32),
+        std::pair(&profile.limits.bfloat16_flops_per_second,
+                  Factors::BFloat16)})
+    *limit =
+        std::max(*limit, measureMultiplyAdds((*session)->pool(), 0.1, factors));
 
   std::map<std::string, Row> rows;
   for (size_t i = 0; i < (*session)->plan().variant().programs()->size(); ++i)

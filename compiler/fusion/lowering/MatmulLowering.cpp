@@ -23,6 +23,9 @@ namespace {
 using nn::LowerableOpInterface;
 using nn::TiledOpInterface;
 
+/// Tiles of a product, where it has them.
+constexpr int64_t leastTiles = 8;
+
 /// Largest multiple of `unit` up to `limit` that divides `size`; `limit` where
 /// that would be less than half of it (the last tile is then a smaller one).
 int64_t evenTile(int64_t size, int64_t limit, int64_t unit) {
@@ -43,11 +46,27 @@ SmallVector<int64_t> matmulTile(int64_t m, int64_t n) {
   auto tiles = [&] {
     return llvm::divideCeil(m, rows) * llvm::divideCeil(n, columns);
   };
-  while (tiles() < 8 && (rows > 64 || columns > 48)) {
+  while (tiles() < leastTiles && (rows > 64 || columns > 48)) {
     if (rows > 64 && (rows > 512 || rows >= 4 * columns || columns <= 48))
       rows = evenTile(m, std::max<int64_t>(64, rows / 2), 16);
     else
       columns = evenTile(n, std::max<int64_t>(48, columns / 2), 48);
+  }
+  return {rows, columns};
+}
+
+/// The same of factors in bfloat16, which CPUs with tile registers multiply so
+/// fast that copying both factors into their order must pay.
+SmallVector<int64_t> narrowMatmulTile(int64_t m, int64_t n) {
+  int64_t rows = evenTile(m, 512, 32), columns = evenTile(n, 768, 32);
+  auto tiles = [&] {
+    return llvm::divideCeil(m, rows) * llvm::divideCeil(n, columns);
+  };
+  while (tiles() < leastTiles && (rows > 64 || columns > 64)) {
+    if (rows >= columns || columns <= 64)
+      rows = evenTile(m, std::max<int64_t>(64, rows / 2), 32);
+    else
+      columns = evenTile(n, std::max<int64_t>(64, columns / 2), 32);
   }
   return {rows, columns};
 }
@@ -58,7 +77,10 @@ struct MatmulTiles
     ArrayRef<int64_t> shape = cast<nn::MatmulOp>(op).getType().getShape();
     int64_t rank = shape.size();
     SmallVector<int64_t> tile(rank - 2, 1);
-    tile.append(matmulTile(shape[rank - 2], shape[rank - 1]));
+    Type factor = cast<nn::MatmulOp>(op).getLhs().getType().getElementType();
+    tile.append(factor.isBF16()
+                    ? narrowMatmulTile(shape[rank - 2], shape[rank - 1])
+                    : matmulTile(shape[rank - 2], shape[rank - 1]));
     for (int64_t d = rank - 2; d < rank; ++d)
       tile[d] = std::min(tile[d], shape[d]);
     return tile;

@@ -29,12 +29,17 @@ double MachineLimits::memorySeconds(double bytes) const {
   return speed > 0 ? bytes / speed : 0;
 }
 
-double MachineLimits::computeSeconds(double flops) const {
-  return flops_per_second > 0 ? flops / flops_per_second : 0;
+double MachineLimits::computeSeconds(double flops, Factors factors) const {
+  const double speed =
+      factors == Factors::BFloat16
+          ? std::max(flops_per_second, bfloat16_flops_per_second)
+          : flops_per_second;
+  return speed > 0 ? flops / speed : 0;
 }
 
-double MachineLimits::leastSeconds(double flops, double bytes) const {
-  return std::max(computeSeconds(flops), memorySeconds(bytes));
+double MachineLimits::leastSeconds(double flops, double bytes,
+                                   Factors factors) const {
+  return std::max(computeSeconds(flops, factors), memorySeconds(bytes));
 }
 
 //===----------------------------------------------------------------------===//
@@ -102,23 +107,31 @@ double trainc::measureSweep(ThreadPool &pool, Sweep sweep,
   return std::max(plain, bestRate(bytes, seconds / 2, sweepOnce));
 }
 
-double trainc::measureMultiplyAdds(ThreadPool &pool, double seconds) {
+static double rateOf(ThreadPool &pool, const detail::MultiplyAdds &kind,
+                     double seconds) {
+  // A few milliseconds.
+  const auto steps = static_cast<uint64_t>(1.6e8 / kind.flops_per_step);
+  std::atomic<float> sink{0};
+  auto body = [&](unsigned, uint64_t) {
+    sink.store(kind.run(steps), std::memory_order_relaxed);
+  };
+  const double flops =
+      kind.flops_per_step * static_cast<double>(steps) * pool.threads();
+  return bestRate(flops, seconds,
+                  [&] { pool.parallelFor(pool.threads(), body); });
+}
+
+double trainc::measureMultiplyAdds(ThreadPool &pool, double seconds,
+                                   Factors factors) {
   const detail::SweepFunctions &functions = detail::sweepFunctions();
-  constexpr uint64_t steps = 400'000; // a few milliseconds
   double best = 0;
-  for (const detail::MultiplyAdds &kind : functions.multiply_adds) {
-    if (!kind.run)
-      continue;
-    std::atomic<float> sink{0};
-    auto body = [&](unsigned, uint64_t) {
-      sink.store(kind.run(steps), std::memory_order_relaxed);
-    };
-    const double flops =
-        kind.flops_per_step * static_cast<double>(steps) * pool.threads();
-    best = std::max(best, bestRate(flops, seconds / 2, [&] {
-                      pool.parallelFor(pool.threads(), body);
-                    }));
-  }
+  for (const detail::MultiplyAdds &kind : functions.multiply_adds)
+    if (kind.run)
+      best = std::max(best, rateOf(pool, kind, seconds / 2));
+  if (factors == Factors::BFloat16)
+    for (const detail::MultiplyAdds &kind : functions.multiply_pairs)
+      if (kind.run)
+        best = std::max(best, rateOf(pool, kind, seconds / 2));
   return best;
 }
 
@@ -154,6 +167,8 @@ Result<MachineLimits> trainc::measureMachineLimits(ThreadPool &pool,
   std::fill(memory.begin() + memory.size() / piece * piece, memory.end(), 1.0f);
   MachineLimits limits;
   limits.flops_per_second = measureMultiplyAdds(pool, 0.1);
+  limits.bfloat16_flops_per_second =
+      measureMultiplyAdds(pool, 0.1, Factors::BFloat16);
   // From a first-level cache of each thread upwards.
   uint64_t size_bytes = uint64_t{16 << 10} * pool.threads();
   for (; size_bytes < largest_bytes; size_bytes *= 4)

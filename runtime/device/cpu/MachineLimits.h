@@ -20,6 +20,9 @@
 
 namespace trainc {
 
+/// What is multiplied; sums are in f32.
+enum class Factors { Float32, BFloat16 };
+
 struct MachineLimits {
   /// The fastest sweep over `size_bytes`, shared out among the threads.
   struct Bandwidth {
@@ -30,6 +33,9 @@ struct MachineLimits {
   double flops_per_second = 0; ///< f32; a multiply-add is two
   /// By growing size: caches first, memory last.
   std::vector<Bandwidth> bandwidths;
+  /// Of factors in bfloat16, where the processor multiplies pairs of them;
+  /// never less than in f32.
+  double bfloat16_flops_per_second = 0;
 
   /// What a kernel that touches `size_bytes` can at most move per second: the
   /// speed of the largest sweep that is not larger, as if its data lay in the
@@ -38,9 +44,9 @@ struct MachineLimits {
   /// Time to move `bytes` at best.
   double memorySeconds(double bytes) const;
   /// Time to compute `flops` at best.
-  double computeSeconds(double flops) const;
+  double computeSeconds(double flops, Factors factors = {}) const;
   /// The longer of the two: no kernel takes less.
-  double leastSeconds(double flops, double bytes) const;
+  double leastSeconds(double flops, double bytes, Factors factors = {}) const;
 };
 
 /// The ways to go through memory. Bytes read and bytes written both count, so
@@ -58,9 +64,11 @@ enum class Sweep {
 double measureSweep(ThreadPool &pool, Sweep sweep, std::span<float> memory,
                     double seconds);
 
-/// f32 operations per second of the best of some runs of multiply-adds in
-/// registers, on the widest vectors that pay. At least `seconds` pass.
-double measureMultiplyAdds(ThreadPool &pool, double seconds);
+/// Operations per second of the best of some runs of multiply-adds in
+/// registers, on the widest vectors, or tiles, that pay. At least `seconds`
+/// pass.
+double measureMultiplyAdds(ThreadPool &pool, double seconds,
+                           Factors factors = Factors::Float32);
 
 /// Measures both kinds of limits in about a second. `largest_bytes` of memory
 /// are taken and given back; 0: four times the last cache, at most 2 GiB and a

@@ -137,6 +137,60 @@ constexpr size_t floatsAhead = 512;
 TRAINC_SWEEPS(Avx2, "avx2,fma", __m256, 8, avx2Chains, _mm256)
 TRAINC_SWEEPS(Avx512, "avx512f", __m512, 16, avx512Chains, _mm512)
 
+//===----------------------------------------------------------------------===//
+// Pairs of bfloat16
+//===----------------------------------------------------------------------===//
+
+/// What one instruction does: 16 sums of two products, and 256 sums of 32.
+static constexpr double vectorPairFlops = 64, tilePairFlops = 16384;
+static constexpr size_t tileBytes = 1024;
+
+TRAINC_TARGET("avx512f,avx512bf16")
+static float multiplyPairsVectors(uint64_t steps) {
+  const auto ones = reinterpret_cast<__m512bh>(
+      _mm512_set1_epi32(opaque(1.0f) > 0 ? 0x3f803f80 : 0));
+  __m512 sums[avx512Chains];
+  for (__m512 &sum : sums)
+    sum = _mm512_setzero_ps();
+  for (uint64_t step = 0; step != steps; ++step)
+    for (__m512 &sum : sums)
+      sum = _mm512_dpbf16_ps(sum, ones, ones);
+  for (size_t j = 1; j != avx512Chains; ++j)
+    sums[0] = _mm512_add_ps(sums[0], sums[j]);
+  float parts[16];
+  _mm512_storeu_ps(parts, sums[0]);
+  return parts[0] + parts[15];
+}
+
+TRAINC_TARGET("amx-tile,amx-bf16")
+static float multiplyPairsTiles(uint64_t steps) {
+  // Palette 1; all tiles have 16 rows of 64 bytes.
+  alignas(64) uint8_t configuration[64] = {1};
+  for (size_t tile = 0; tile != 8; ++tile) {
+    configuration[16 + 2 * tile] = 64;
+    configuration[48 + tile] = 16;
+  }
+  alignas(64) float data[tileBytes / sizeof(float)];
+  for (float &value : data)
+    value = opaque(0.5f);
+  _tile_loadconfig(configuration);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_loadd(4, data, 64);
+  _tile_loadd(5, data, 64);
+  for (uint64_t step = 0; step != steps; ++step) {
+    _tile_dpbf16ps(0, 4, 5);
+    _tile_dpbf16ps(1, 4, 5);
+    _tile_dpbf16ps(2, 4, 5);
+    _tile_dpbf16ps(3, 4, 5);
+  }
+  _tile_stored(0, data, 64);
+  _tile_release();
+  return data[0];
+}
+
 #endif
 
 //===----------------------------------------------------------------------===//
@@ -161,7 +215,12 @@ static SweepFunctions choose() {
     functions.copy = copyAvx512;
     functions.scale = {scaleAvx512<0>, scaleAvx512<floatsAhead>};
     functions.multiply_adds[2] = {multiplyAddsAvx512, 2 * 16 * avx512Chains};
+    if (trainc::cpuSupports("avx512bf16"))
+      functions.multiply_pairs[0] = {multiplyPairsVectors,
+                                     vectorPairFlops * avx512Chains};
   }
+  if (trainc::cpuSupports("amx-tile") && trainc::cpuSupports("amx-bf16"))
+    functions.multiply_pairs[1] = {multiplyPairsTiles, 4 * tilePairFlops};
 #endif
   return functions;
 }

@@ -32,6 +32,8 @@ struct SweepFunctions {
   /// All that this processor has: wide vectors may lower the clock, so the
   /// fastest is found by trying.
   std::array<MultiplyAdds, 3> multiply_adds;
+  /// The same of pairs of bfloat16, in vectors and in tiles.
+  std::array<MultiplyAdds, 2> multiply_pairs;
 };
 
 /// For this processor.

@@ -16,6 +16,22 @@
 // CHECK: vector.store
 // CHECK: vector.maskedstore
 
+// In tiles: two tiles of columns, two of rows, four products; what is at an edge of C goes
+// by way of scratch.
+// CHECK: module @product.multiply_rows.f32.bf16.tiles.32x2.code attributes {codegen.features = ["amx-tile", "amx-bf16"], codegen.shared}
+// CHECK: llvm.call_intrinsic "llvm.x86.ldtilecfg"
+// CHECK: llvm.call_intrinsic "llvm.x86.tileloadd64"
+// CHECK: llvm.call_intrinsic "llvm.x86.tilezero"
+// CHECK: memref.prefetch
+// CHECK-COUNT-3: llvm.call_intrinsic "llvm.x86.tileloadd64"
+// CHECK: llvm.call_intrinsic "llvm.x86.tdpbf16ps"
+// CHECK: llvm.call_intrinsic "llvm.x86.tileloadd64"
+// CHECK-NOT: tileloadd64
+// CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.tdpbf16ps"
+// CHECK-COUNT-8: llvm.call_intrinsic "llvm.x86.tilestored64"
+// CHECK: llvm.intr.masked.store
+// CHECK: llvm.call_intrinsic "llvm.x86.tilerelease"
+
 // CHECK: module @product.multiply_rows.f64.8x3.transposed.code attributes {codegen.shared}
 // Rows of the next panels are copied during the tile.
 // CHECK: scf.for {{.*}} iter_args({{.*}}) -> ({{(vector<8xf64>,? ?)+}})
@@ -30,6 +46,9 @@
 module @one attributes {codegen.kernel = @one} {
   func.func private @product.pack_columns.f32.3.transposed(memref<f32>, index, index, memref<f32>, index, index, index) attributes {codegen.product = {columns = 3 : i64, element = f32, kind = 0 : i64, pairs = 0 : i64, rows = 0 : i64, stored = f32, transposed = true}}
   func.func private @product.multiply_rows.f32.8x3(memref<f32>, index, index, memref<f32>, index, memref<f32>, index, index, index, index, index, i1) attributes {codegen.product = {columns = 3 : i64, element = f32, kind = 1 : i64, pairs = 0 : i64, rows = 8 : i64, stored = f32, transposed = false}}
+}
+module @three attributes {codegen.kernel = @three} {
+  func.func private @product.multiply_rows.f32.bf16.tiles.32x2(memref<bf16>, index, index, memref<bf16>, index, memref<f32>, index, index, index, index, index, i1, memref<bf16>) attributes {codegen.product = {columns = 2 : i64, element = f32, kind = 1 : i64, pairs = 2 : i64, rows = 32 : i64, stored = bf16, transposed = false}}
 }
 module @two attributes {codegen.kernel = @two} {
   func.func private @product.multiply_rows.f32.8x3(memref<f32>, index, index, memref<f32>, index, memref<f32>, index, index, index, index, index, i1) attributes {codegen.product = {columns = 3 : i64, element = f32, kind = 1 : i64, pairs = 0 : i64, rows = 8 : i64, stored = f32, transposed = false}}

@@ -1,8 +1,13 @@
 // RUN: %trainc-opt %s --pass-pipeline='builtin.module(trainc-lower-contractions{cpu=znver4})' | FileCheck %s --check-prefix=DOTS
+// RUN: %trainc-opt %s --pass-pipeline='builtin.module(trainc-lower-contractions{cpu=sapphirerapids})' | FileCheck %s --check-prefix=TILES
 // RUN: %trainc-opt %s --pass-pipeline='builtin.module(trainc-lower-contractions{cpu=x86-64-v4})' | FileCheck %s --check-prefix=WIDE
 
-// Both factors widened from 16 bits: pairs of bfloat16 where the CPU multiplies them,
-// otherwise panels of f32 (and for float16 on every CPU), into which rows go as well.
+// Both factors widened from 16 bits: pairs of bfloat16 where the CPU multiplies them, in
+// vectors or tiles, otherwise panels of f32 (and for float16 on every CPU), into which rows
+// go as well.
+// TILES-DAG: func.func private @product.multiply_rows.f32.bf16.tiles.32x2(memref<bf16>, index, index, memref<bf16>, index, memref<f32>, index, index, index, index, index, i1, memref<bf16>)
+// TILES-DAG: func.func private @product.pack_columns.f32.bf16.tiles.2(memref<bf16>, index, index, memref<bf16>, index, index, index)
+// TILES-DAG: func.func private @product.multiply_rows.f32.f16.{{[0-9x]+}}(memref<f16>, index, index, memref<f32>, index, memref<f32>, index, index, index, index, index, i1, memref<f32>)
 // DOTS-DAG: func.func private @product.multiply_rows.f32.bf16.dots.{{[0-9x]+}}(memref<bf16>, index, index, memref<bf16>, index, memref<f32>, index, index, index, index, index, i1)
 // DOTS-DAG: func.func private @product.pack_columns.f32.bf16.dots.{{[0-9]+}}(memref<bf16>, index, index, memref<bf16>, index, index, index)
 // DOTS-DAG: func.func private @product.multiply_rows.f32.f16.{{[0-9x]+}}(memref<f16>, index, index, memref<f32>, index, memref<f32>, index, index, index, index, index, i1, memref<f32>)

@@ -8,8 +8,10 @@ using namespace trainc;
 
 namespace {
 
-/// 100 flop/s; two caches, and memory from 1024 bytes on.
-MachineLimits limits() { return {100, {{64, 1000}, {256, 200}, {1024, 50}}}; }
+/// 100 flop/s, 400 of bfloat16; two caches, and memory from 1024 bytes on.
+MachineLimits limits() {
+  return {100, {{64, 1000}, {256, 200}, {1024, 50}}, 400};
+}
 
 std::unique_ptr<ThreadPool> makePool(unsigned threads) {
   Result<std::unique_ptr<ThreadPool>> pool = ThreadPool::create(threads);
@@ -36,6 +38,10 @@ TEST(MachineLimits, TheLongerOfBothTimesBounds) {
   EXPECT_EQ(limits().leastSeconds(300, 64), 3);       // compute
   EXPECT_EQ(limits().leastSeconds(300, 1024), 20.48); // memory
   EXPECT_EQ(limits().leastSeconds(0, 0), 0);
+  EXPECT_EQ(limits().computeSeconds(400, Factors::BFloat16), 1);
+  EXPECT_EQ(limits().leastSeconds(400, 64, Factors::BFloat16), 1);
+  // Without instructions for pairs they are multiplied in f32.
+  EXPECT_EQ((MachineLimits{100, {}}.computeSeconds(400, Factors::BFloat16)), 4);
 }
 
 TEST(MachineLimits, UnmeasuredBoundsNothing) {
@@ -53,6 +59,8 @@ TEST(MachineLimits, MeasuresBothLimits) {
     // A core of any x86-64 does more than 1 and less than 1000 GFLOP/s.
     EXPECT_GT(measured->flops_per_second, 1e8);
     EXPECT_LT(measured->flops_per_second, 1e12 * threads);
+    EXPECT_GT(measured->bfloat16_flops_per_second, 1e8);
+    EXPECT_LT(measured->bfloat16_flops_per_second, 2e13 * threads);
     ASSERT_GE(measured->bandwidths.size(), 3u);
     EXPECT_EQ(measured->bandwidths.back().size_bytes, uint64_t{4} << 20);
     for (size_t i = 0; i != measured->bandwidths.size(); ++i) {
