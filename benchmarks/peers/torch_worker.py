@@ -18,7 +18,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "suite")]
 import torch_gpt2
 import torch_rules
 import workers
-from rows import Shapes, parameter_shapes
+from rows import parameter_shapes
 
 
 def matmul(spec):
@@ -90,14 +90,12 @@ def vocabulary(spec):
 
 
 def optimizer(spec):
-    shapes = Shapes.tiny() if spec["recipe"] == "tiny.toml" else Shapes()
-    weights = []
-    for shape in torch_gpt2.gpt2_torch.shapes(*parameter_shapes(shapes)).values():
-        weight = torch.empty(shape).normal_(0, 0.02).requires_grad_()
-        weight.grad = torch.empty(shape).normal_(0, 0.02)
-        weights.append(weight)
+    weights = {}
+    for name, shape in torch_gpt2.gpt2_torch.shapes(*parameter_shapes(spec)).items():
+        weights[name] = torch.empty(shape).normal_(0, 0.02).requires_grad_()
+        weights[name].grad = torch.empty(shape).normal_(0, 0.02)
 
-    # Whichever form of the loop over parameters is the faster one here.
+    # Whichever form is the fastest one here.
     best, fastest = math.inf, None
     for form in torch_rules.forms(spec["name"], weights):
         seconds = min(workers.sample(form, 2, 10))

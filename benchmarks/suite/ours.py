@@ -16,6 +16,7 @@ import numpy as np
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "..", "test", "numerics")]
 import modules
+import rows
 import runtime
 import workers
 
@@ -37,7 +38,7 @@ def compile_spec(spec, path):
         sets = [word for item in spec["sets"] for word in ("--set", item)]
         subprocess.run([os.path.join(os.environ["TRAINC_TOOLS_DIR"], "trainc"), "compile", recipe,
                         "-o", path, *sets], check=True, capture_output=True)
-        return "apply"
+        return spec["program"]
     text, program = modules.build(spec)
     runtime.compile_plan(text, path, None)
     return program
@@ -70,6 +71,8 @@ def check(session, spec, program):
         got = session.variable("y")[:2]
         if not np.abs(got - want).max() <= 1e-3 * np.abs(want).max():
             raise RuntimeError("expected the product, but got something else")
+    if spec["kind"] == "optimizer":
+        check_copies(session, spec)
     results = [n for n in session.names() if n.startswith("grad.")] if program == "accumulate" else []
     for name in results:
         part = session.variable(name).reshape(-1)[:1000]
@@ -77,12 +80,34 @@ def check(session, spec, program):
             raise RuntimeError(f"expected a gradient in {name}, but got {part[:4]}")
 
 
+def copies(session):
+    """Pairs of a parameter and its copy in 16 bits, as names."""
+    names = session.names()
+    return [(name, name + end) for name in names for end in (".bf16", ".f16") if name + end in names]
+
+
+def check_copies(session, spec):
+    """There are as many as the row counts, and they are the parameters, rounded."""
+    pairs = copies(session)
+    count = sum(session.variable(copy).size for _, copy in pairs)
+    wanted = 0 if spec["compute"] == "float32" else rows.copied_count(spec)
+    if count != wanted:
+        raise RuntimeError(f"expected copies of {wanted} elements, but got {count}")
+    for name, copy in pairs:
+        wide, narrow = (session.variable(n).reshape(-1)[:1000] for n in (name, copy))
+        if narrow.dtype == np.uint16:
+            bits = wide.view(np.uint32)
+            wide = ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
+        if not (narrow == wide.astype(narrow.dtype)).all():
+            raise RuntimeError(f"expected {copy} to be {name}, rounded, but got something else")
+
+
 def prepare(spec, threads):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "row.plan")
         program = compile_spec(spec, path)
         session = runtime.Session(path, threads)
-    if program == "apply":  # rules have scalars that start at 1
+    if spec["kind"] == "optimizer":  # rules have scalars that start at 1
         session.set("control.random", (1, 0, 0))
         session.run("initialize")
     fill(session, spec)

@@ -20,10 +20,15 @@ class Row:
     read: float = 0  # of the bytes, those of passes that write nothing
 
     @property
+    def label(self):
+        """What is computed, without sizes."""
+        return self.name.split("  ")[0]
+
+    @property
     def sweeps(self):
         """Whether it is nothing but a sweep of memory, whose speed varies from minute to
         minute on a machine that is shared: its limit is measured in turns with it."""
-        return self.unit == "GB/s" and self.bytes > 1e9
+        return self.unit == "GB/s" and self.bytes > 5e8
 
 
 @dataclass(frozen=True)
@@ -109,43 +114,115 @@ def norm(shapes):
                   size * (8 if residual else 5))
 
 
-# Name of a row, words read in passes that write nothing and words of the pass that writes,
-# keys of [optimizer]. A new rule is a line here, and one in peers/torch_rules.py.
+@dataclass(frozen=True)
+class Rule:
+    """A row of `optimizer`: `read` words per parameter in passes that write nothing, `swept` in
+    the pass that writes; `keys` of [optimizer]; `compute` of [precision]."""
+
+    name: str
+    read: int
+    swept: int
+    keys: str
+    compute: str = "float32"
+
+
+ADAMW = 'name = "adamw"\nbeta2 = 0.95\nweight_decay = 0.1'
+CLIPPED = ADAMW + "\nclip_norm = 1.0"
+# A new rule is a line here, and one in peers/torch_rules.py; test/parity holds them to each other.
 UPDATES = (
-    ("SGD", 0, 3, 'name = "sgd"'),
-    ("momentum", 0, 5, 'name = "momentum"'),
-    ("Nesterov", 0, 5, 'name = "momentum"\nnesterov = true'),
-    ("Adam", 0, 7, 'name = "adam"\nbeta2 = 0.95'),
-    ("AdamW", 0, 7, 'name = "adamw"\nbeta2 = 0.95\nweight_decay = 0.1'),
-    ("AdamW + clipping", 0, 7,
-     'name = "adamw"\nbeta2 = 0.95\nweight_decay = 0.1\nclip_norm = 1.0'),
-    ("BERT's Adam", 0, 7, 'name = "bert_adam"'),
-    ("Lion", 0, 5, 'name = "lion"\nweight_decay = 0.1'),
-    ("AdaFactor", 3, 3, 'name = "adafactor"'),  # docs/decisions/adafactor.md
+    Rule("SGD", 0, 3, 'name = "sgd"'),
+    Rule("momentum", 0, 5, 'name = "momentum"'),
+    Rule("Nesterov", 0, 5, 'name = "momentum"\nnesterov = true'),
+    Rule("Adam", 0, 7, 'name = "adam"\nbeta2 = 0.95'),
+    Rule("AdamW", 0, 7, ADAMW),
+    Rule("AdamW, fairseq's epsilon", 0, 7, ADAMW + "\ncorrect_epsilon = false"),
+    Rule("AdamW + clipping", 0, 7, CLIPPED),
+    Rule("AdamW + bfloat16 copies", 0, 7, ADAMW, "bfloat16"),
+    Rule("AdamW + clipping + bfloat16 copies", 0, 7, CLIPPED, "bfloat16"),
+    Rule("AdamW + float16 copies", 0, 7, ADAMW, "float16"),
+    Rule("BERT's Adam", 0, 7, 'name = "bert_adam"'),
+    Rule("Lion", 0, 5, 'name = "lion"\nweight_decay = 0.1'),
+    # docs/decisions/adafactor.md says which passes there are.
+    Rule("AdaFactor", 3, 3, 'name = "adafactor"'),
+    Rule("AdaFactor + momentum", 3, 5, 'name = "adafactor"\nbeta1 = 0.9'),
+    Rule("AdaFactor, no clipping", 2, 3, 'name = "adafactor"\nclip_threshold = 0'),
+    Rule("AdaFactor, a rate of its own", 2, 3,
+         'name = "adafactor"\nrelative_step = false\nscale_parameter = false'),
 )
+MUON = Rule("Muon", 0, 5, 'name = "muon"\nweight_decay = 0.1')
+RATE = 6e-4
 
 
 def optimizer(shapes):
     """The program `apply` of the recipe with each rule. Reads w, g and the states, writes
     w and the states. Squares for the norm are summed where gradients are written, in
     another program, which is part of the step's row. The peer reads its gradients for
-    them."""
-    count = parameter_count(shapes)
-    for name, read, swept, keys in UPDATES:
-        spec = {"kind": "optimizer", "recipe": shapes.recipe, "sets": list(shapes.recipe_sets),
-                "name": name, "optimizer": f"learning_rate = 6e-4\n{keys}"}
-        yield Row("optimizer", f"{name}  {count / 1e6:.1f}M parameters", spec, 0,
-                  4.0 * (read + swept) * count, unit="GB/s", read=4.0 * read * count)
+    them. Then `refresh`, which makes all copies in 16 bits, and Muon."""
+    for rule in UPDATES:
+        spec = update_spec(shapes, rule)
+        words = 4.0 * parameter_count(spec)
+        copied = 2.0 * copied_count(spec) if rule.compute != "float32" else 0.0
+        yield Row("optimizer", f"{rule.name}  {millions(parameter_count(spec))} parameters", spec, 0,
+                  (rule.read + rule.swept) * words + copied, unit="GB/s", read=rule.read * words)
+    for compute in ("bfloat16", "float16"):
+        spec = update_spec(shapes, Rule(f"refresh in {compute}", 1, 0, ADAMW, compute))
+        spec["program"] = "refresh"
+        yield Row("optimizer", f"{spec['name']}  {millions(copied_count(spec))} parameters", spec, 0,
+                  6.0 * copied_count(spec), unit="GB/s")
+    yield muon(shapes)
 
 
-def parameter_shapes(shapes):
-    """Arguments of gpt2_torch.shapes for the recipe."""
-    return (96, 16, 32, 2) if shapes.recipe == "tiny.toml" else (50257, 1024, 768, 12)
+def muon(shapes):
+    """Of a few layers, as a step of all takes a dozen seconds and layers do not differ: one
+    matrix after another, of each three products in each of five steps. AdamW's part, the
+    tables of tokens and positions, is in the bytes alone."""
+    layers = min(2, parameter_shapes({"recipe": shapes.recipe})[3])
+    spec = update_spec(shapes, MUON)
+    spec["layers"] = layers
+    spec["sets"].append(f"model.num_layers={layers}")
+    flops = 0.0
+    for rows, columns in hidden_matrices(spec):
+        side, length = min(rows, columns), max(rows, columns)
+        flops += 5 * (2.0 * side * side * length + 2.0 * side**3 + 2.0 * side * side * length)
+    hidden = sum(rows * columns for rows, columns in hidden_matrices(spec))
+    size = 20.0 * hidden + 28.0 * (parameter_count(spec) - hidden)
+    return Row("optimizer", f"Muon  matrices of {layers} layers, {millions(hidden)} parameters", spec,
+               flops, size, unit="GFLOP/s")
 
 
-def parameter_count(shapes):
-    vocabulary_size, positions, c, layers = parameter_shapes(shapes)
+def update_spec(shapes, rule):
+    sets = list(shapes.recipe_sets)
+    if rule.compute != "float32":
+        sets.append(f"precision.compute={rule.compute}")
+    return {"kind": "optimizer", "recipe": shapes.recipe, "sets": sets, "name": rule.name,
+            "compute": rule.compute, "program": "apply", "optimizer": f"learning_rate = {RATE}\n{rule.keys}"}
+
+
+def parameter_shapes(spec):
+    """Arguments of gpt2_torch.shapes for a spec's recipe."""
+    *sizes, layers = (96, 16, 32, 2) if spec["recipe"] == "tiny.toml" else (50257, 1024, 768, 12)
+    return (*sizes, spec.get("layers", layers))
+
+
+def parameter_count(spec):
+    vocabulary_size, positions, c, layers = parameter_shapes(spec)
     return (vocabulary_size + positions) * c + layers * (12 * c * c + 13 * c) + 2 * c
+
+
+def hidden_matrices(spec):
+    """Rows and columns of each matrix that is no table."""
+    _, _, c, layers = parameter_shapes(spec)
+    return layers * [(c, 3 * c), (c, c), (c, 4 * c), (4 * c, c)]
+
+
+def copied_count(spec):
+    """Elements that programs read in 16 bits: operands of products, and the table of tokens."""
+    vocabulary_size, _, c, _ = parameter_shapes(spec)
+    return vocabulary_size * c + sum(rows * columns for rows, columns in hidden_matrices(spec))
+
+
+def millions(count):
+    return f"{count / 1e6:.1f}M"
 
 
 GROUPS = {"gemm": gemm, "attention": attention, "vocabulary": vocabulary, "norm": norm,

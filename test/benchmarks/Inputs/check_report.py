@@ -56,7 +56,13 @@ assert [line.split()[0] for line in lines] == ["row", "g", "near", "h"], text
 assert lines[3].split() == ["h", "bytes", "MiB", "12", "-", "-", "-", "-"], text
 
 # What the rows count: GPT-2 124M's parameters and the products of a step.
-assert rows.parameter_count(rows.Shapes()) == 124439808
+updates = {r.label: r for r in rows.optimizer(rows.Shapes())}
+assert rows.parameter_count(updates["AdamW"].spec) == 124439808
+assert updates["AdamW"].bytes == 28 * 124439808
+assert updates["AdamW + bfloat16 copies"].bytes == 28 * 124439808 + 2 * 123532032
+assert updates["refresh in float16"].bytes == 6 * 123532032
+# Per layer and step 4 s²l + 2 s³ with s = 768 and l = 3s, s, 4s, 4s.
+assert updates["Muon"].flops == 2 * 5 * 56 * 768**3, updates["Muon"].flops
 gemm = list(rows.gemm(rows.Shapes()))
 assert len(gemm) == 16
 step = sum((1 if "head" in r.name else 12) * r.flops for r in gemm[:15])
