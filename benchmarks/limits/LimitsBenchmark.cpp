@@ -48,8 +48,10 @@ Result<std::string> measure(unsigned threads, std::span<float> memory,
   if (!pool.ok())
     return pool.status();
   std::string text =
-      fmt::format(R"({{"threads": {}, "fma_flops": {:.6g})", (*pool)->threads(),
-                  measureMultiplyAdds(**pool, seconds));
+      fmt::format(R"({{"threads": {}, "fma_flops": {:.6g})"
+                  R"(, "bfloat16_flops": {:.6g})",
+                  (*pool)->threads(), measureMultiplyAdds(**pool, seconds),
+                  measureMultiplyAdds(**pool, seconds, Factors::BFloat16));
   for (const Place &place : places) {
     uint64_t bytes = place.bytes_per_thread * threads;
     if (bytes == 0 || bytes > memory.size_bytes())

@@ -110,7 +110,9 @@ def train(arguments):
         for group in optimizer.param_groups:  # the recipe's warm-up
             group["lr"] = 6e-4 * step / 700
         optimizer.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(forward(weights, inputs, arguments.layers, arguments.heads), targets)
+        with torch.autocast("cpu", torch.bfloat16, enabled=arguments.bfloat16):
+            logits = forward(weights, inputs, arguments.layers, arguments.heads)
+        loss = F.cross_entropy(logits.float(), targets)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights.values(), 1.0)
         optimizer.step()
@@ -135,6 +137,7 @@ def main():
     parser.add_argument("--vocabulary", type=int, default=50257)
     parser.add_argument("--positions", type=int, default=1024)
     parser.add_argument("--padded-vocabulary", type=int, default=0)
+    parser.add_argument("--bfloat16", action="store_true", help="products in bfloat16 (autocast)")
     parser.add_argument("--foreach", action="store_true", help="optimizer over lists of tensors")
     print(json.dumps(train(parser.parse_args())))
 

@@ -23,12 +23,13 @@ from rows import parameter_shapes
 
 def matmul(spec):
     m, n, k = spec["m"], spec["n"], spec["k"]
-    a = torch.randn(k, m).t() if spec["transpose_lhs"] else torch.randn(m, k)
-    b = torch.randn(n, k).t() if spec["transpose_rhs"] else torch.randn(k, n)
-    out = torch.empty(m, n)
+    type = torch.bfloat16 if spec["narrow"] else torch.float32
+    a = (torch.randn(k, m).t() if spec["transpose_lhs"] else torch.randn(m, k)).to(type)
+    b = (torch.randn(n, k).t() if spec["transpose_rhs"] else torch.randn(k, n)).to(type)
+    out = torch.empty(m, n, dtype=type)
     if spec["epilogue"] is None:
         return lambda: torch.mm(a, b, out=out)
-    bias = torch.randn(n)
+    bias = torch.randn(n).to(type)
     return lambda: F.gelu(torch.addmm(bias, a, b, out=out), approximate="tanh")
 
 
@@ -116,7 +117,7 @@ def prepare(spec):
 
 def probe():
     function = matmul({"m": 1024, "n": 2304, "k": 768, "transpose_lhs": False,
-                       "transpose_rhs": False, "epilogue": None})
+                       "transpose_rhs": False, "epilogue": None, "narrow": False})
     begin = time.perf_counter()
     seconds = min(workers.sample(function, 20, 3))
     if time.perf_counter() - begin > 10:

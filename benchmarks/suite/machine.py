@@ -54,10 +54,16 @@ class Limits:
         fits = [p for p in self.PLACES if self.all[p]["bytes"] <= size_bytes] or ["l1"]
         return max(self.all[fits[-1]][sweep] for sweep in self.SWEEPS)
 
+    @property
+    def bfloat16_flops(self):
+        """The same of factors in bfloat16: instructions for pairs, where there are any."""
+        return max(self.flops, self.all["bfloat16_flops"])
+
     def least_seconds(self, row):
-        """No time is shorter: operations at the FMA peak, bytes at the bandwidth of a
-        sweep of that size."""
-        return max(row.flops / self.flops, row.bytes / self.bandwidth(row.bytes))
+        """No time is shorter: operations at the peak, bytes at the bandwidth of a sweep of
+        that size."""
+        flops = self.bfloat16_flops if row.narrow else self.flops
+        return max(row.flops / flops, row.bytes / self.bandwidth(row.bytes))
 
 
 def processor():

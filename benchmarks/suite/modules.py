@@ -66,6 +66,8 @@ class Module:
 
 def matmul(module, spec):
     m, n, k = spec["m"], spec["n"], spec["k"]
+    if spec["narrow"]:
+        module.attributes = 'train.compute = "bfloat16"'
     a = (k, m) if spec["transpose_lhs"] else (m, k)
     b = (n, k) if spec["transpose_rhs"] else (k, n)
     flags = " ".join(flag for flag in ("transpose_lhs", "transpose_rhs") if spec[flag])

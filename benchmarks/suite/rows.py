@@ -18,6 +18,7 @@ class Row:
     bytes: float
     unit: str = "ms"  # or "GFLOP/s", "GB/s"
     read: float = 0  # of the bytes, those of passes that write nothing
+    narrow: bool = False  # factors of products are bfloat16
 
     @property
     def label(self):
@@ -50,12 +51,15 @@ class Shapes:
                    layers=1, recipe="tiny.toml", recipe_sets=())
 
 
-def matmul(group, name, m, n, k, transpose_lhs=False, transpose_rhs=False, epilogue=None):
+def matmul(group, name, m, n, k, transpose_lhs=False, transpose_rhs=False, epilogue=None,
+           narrow=False):
     spec = {"kind": "matmul", "m": m, "n": n, "k": k, "transpose_lhs": transpose_lhs,
-            "transpose_rhs": transpose_rhs, "epilogue": epilogue}
+            "transpose_rhs": transpose_rhs, "epilogue": epilogue, "narrow": narrow}
     shape = f"{m}x{n}x{k} {'nt'[transpose_lhs]}{'nt'[transpose_rhs]}"
-    return Row(group, f"{name}  {shape}", spec, 2.0 * m * n * k, 4.0 * (m * k + k * n + m * n),
-               unit="GFLOP/s")
+    factor = 2.0 if narrow else 4.0
+    # PyTorch rounds results to 16 bits, ours are in f32: the smaller bytes count.
+    return Row(group, f"{name}  {shape}", spec, 2.0 * m * n * k, factor * (m * k + k * n + m * n),
+               unit="GFLOP/s", narrow=narrow)
 
 
 def gemm(shapes):
@@ -63,14 +67,17 @@ def gemm(shapes):
     [in, out], the tied head's [vocabulary, hidden]."""
     m, c, f, v = shapes.rows, shapes.hidden, shapes.inner, shapes.vocabulary
     layers = (("qkv", c, 3 * c), ("attention output", c, c), ("ffn up", c, f), ("ffn down", f, c))
-    for name, n_in, n_out in layers[:shapes.layers]:
-        yield matmul("gemm", f"{name} forward", m, n_out, n_in)
-        yield matmul("gemm", f"{name} dX", m, n_in, n_out, transpose_rhs=True)
-        yield matmul("gemm", f"{name} dW", n_in, n_out, m, transpose_lhs=True)
-    yield matmul("gemm", "head forward", m, v, c, transpose_rhs=True)
-    yield matmul("gemm", "head dX", m, c, v)
-    yield matmul("gemm", "head dW", v, c, m, transpose_lhs=True)
-    yield matmul("gemm", "ffn up + bias + GELU", m, f, c, epilogue="bias_gelu")
+    for narrow in (False, True):
+        p = "bfloat16 " if narrow else ""
+        for name, n_in, n_out in layers[:shapes.layers]:
+            yield matmul("gemm", f"{p}{name} forward", m, n_out, n_in, narrow=narrow)
+            yield matmul("gemm", f"{p}{name} dX", m, n_in, n_out, transpose_rhs=True, narrow=narrow)
+            yield matmul("gemm", f"{p}{name} dW", n_in, n_out, m, transpose_lhs=True, narrow=narrow)
+        yield matmul("gemm", f"{p}head forward", m, v, c, transpose_rhs=True, narrow=narrow)
+        yield matmul("gemm", f"{p}head dX", m, c, v, narrow=narrow)
+        yield matmul("gemm", f"{p}head dW", v, c, m, transpose_lhs=True, narrow=narrow)
+        yield matmul("gemm", f"{p}ffn up + bias + GELU", m, f, c, epilogue="bias_gelu",
+                     narrow=narrow)
 
 
 def attention(shapes):

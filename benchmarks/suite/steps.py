@@ -1,6 +1,6 @@
 """Whole training steps, their memory, compile times and the time to a first step.
 
-GPT-2 124M, 4 x 256 tokens, float32, AdamW, clipping at 1.0, through `trainrun
+GPT-2 124M, 4 x 256 tokens, float32 or bfloat16, AdamW, clipping at 1.0, through `trainrun
 train` as a person runs it, in turns with peers/torch_gpt2.py on the same tokens in
 the same order. Both start from the same weights in every turn but the first, which
 measures memory, and must then report the same losses.
@@ -23,35 +23,40 @@ import gpt2_torch
 import safetensors_io
 
 PEER = os.path.join(ROOT, "benchmarks", "peers", "torch_gpt2.py")
-LOSS_TOLERANCE = 1e-4  # relative, first steps in f32
+LOSS_TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-3}  # relative, first steps
 
 
 class Model:
     def __init__(self, recipe, sets, vocabulary, positions, hidden, layers, heads, batch, length,
-                 padded):
+                 padded, compute):
         self.recipe, self.sets = os.path.join(ROOT, "models", "recipes", recipe), list(sets)
+        self.sets.append(f"precision.compute={compute}")
+        self.compute = compute
         self.vocabulary, self.positions, self.hidden = vocabulary, positions, hidden
         self.layers, self.heads, self.batch, self.length = layers, heads, batch, length
         self.padded = padded
 
     @classmethod
-    def gpt2(cls):
-        return cls("gpt2-124m.toml", ["batch.length=256"], 50257, 1024, 768, 12, 12, 4, 256, 50304)
+    def gpt2(cls, compute="float32"):
+        return cls("gpt2-124m.toml", ["batch.length=256"], 50257, 1024, 768, 12, 12, 4, 256, 50304,
+                   compute)
 
     @classmethod
-    def tiny(cls):
+    def tiny(cls, compute="float32"):
         # The peer follows the 124M recipe's rate and warm-up.
         return cls("tiny.toml", ["optimizer.learning_rate=6e-4", "schedule.warmup_steps=700",
-                                 "schedule.total_steps=100000"], 96, 16, 32, 2, 2, 2, 16, 128)
+                                 "schedule.total_steps=100000"], 96, 16, 32, 2, 2, 2, 16, 128,
+                   compute)
 
     def floor_seconds(self, limits):
-        """Products and causal attention at the FMA peak, AdamW's 28 bytes per
-        parameter at memory's in-place speed."""
+        """Products and causal attention at the peak of their factors' type, AdamW's 28 bytes
+        per parameter at memory's in-place speed."""
         rows, c, t = self.batch * self.length, self.hidden, self.length
         matrices = self.layers * 12 * c * c + self.vocabulary * c
         attention = 6.0 * self.layers * self.batch * c * t * (t + 1)
         parameters = sum(int(np.prod(s)) for s in self.shapes().values())
-        return ((6.0 * rows * matrices + attention) / limits.flops
+        flops = limits.flops if self.compute == "float32" else limits.bfloat16_flops
+        return ((6.0 * rows * matrices + attention) / flops
                 + 28.0 * parameters / limits.in_place)
 
     def shapes(self):
@@ -122,6 +127,7 @@ class Steps:
                    "--vocabulary", m.vocabulary, "--positions", m.positions]
         command += ["--padded-vocabulary", m.padded] if padded else []
         command += ["--init", self.init] if init else []
+        command += ["--bfloat16"] if m.compute == "bfloat16" else []
         done = subprocess.run([str(word) for word in command], env=self.peer.environment,
                               capture_output=True, text=True)
         if done.returncode:
@@ -167,12 +173,12 @@ def step_ms(results):
     return statistics.median(times)
 
 
-def check_losses(results):
+def check_losses(results, compute):
     """Message about losses that differ between contestants, or None."""
     turns = list(zip(*results.values()))[1:]
     for turn in turns:
         for step, losses in enumerate(zip(*(r["loss"] for r in turn)), 1):
             # A padded vocabulary adds exp(0) per row that no token names.
-            if max(losses[:2]) - min(losses[:2]) > LOSS_TOLERANCE * abs(losses[0]):
+            if max(losses[:2]) - min(losses[:2]) > LOSS_TOLERANCE[compute] * abs(losses[0]):
                 return f"expected equal losses at step {step}, but got {losses[:2]}"
     return None
