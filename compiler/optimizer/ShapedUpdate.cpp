@@ -23,9 +23,10 @@ using train::Extent;
 
 namespace {
 
-/// Elements of a matrix that a workgroup takes: sums of columns, 16 bytes per
-/// column and workgroup, must be few beside the elements.
-constexpr int64_t blockElements = 1 << 18;
+/// Elements of a matrix that a workgroup takes; more where it makes sums of
+/// columns, 16 bytes per column and workgroup, which must be few beside them.
+constexpr int64_t blockElements = 1 << 16;
+constexpr int64_t blockElementsOfColumns = 1 << 17;
 
 class ShapedUpdate {
 public:
@@ -240,7 +241,9 @@ private:
     bool whole = space == Extent::Element;
     int64_t rows = whole ? parameters.rows : 1;
     int64_t columns = whole ? parameters.columns : sizeOf(space);
-    int64_t most = std::clamp<int64_t>(blockElements / columns, 1, rows);
+    int64_t size =
+        pass.columnSums.empty() ? blockElements : blockElementsOfColumns;
+    int64_t most = std::clamp<int64_t>(size / columns, 1, rows);
     int64_t blocks = llvm::divideCeil(rows, most);
     int64_t atATime = llvm::divideCeil(rows, blocks); // evenly
     blocks = llvm::divideCeil(rows, atATime);

@@ -69,6 +69,16 @@ Value UpdateExpander::writeIfFinite(Value value, Value before,
   return kept;
 }
 
+/// A vector as rows and columns, for rules that have no means over those: long
+/// ones in rows, so that several workgroups have something to do.
+static std::pair<int64_t, int64_t> cutVector(int64_t size) {
+  constexpr int64_t longest = 1 << 14, most = 4096, least = 64;
+  for (int64_t columns = most; size > longest && columns >= least; --columns)
+    if (size % columns == 0)
+      return {size / columns, columns};
+  return {1, size};
+}
+
 /// The region that a parameter takes, and what else must agree for parameters
 /// to be updated together.
 Sweep UpdateExpander::describe(train::ParameterOp parameter) {
@@ -96,7 +106,7 @@ Sweep UpdateExpander::describe(train::ParameterOp parameter) {
   sweep.alone = !block.getOps<train::OrthogonalizeOp>().empty();
   if (sweep.alone || !block.getOps<train::MeanOp>().empty())
     sweep.shape = matrix ? std::pair(type.getDimSize(0), type.getDimSize(1))
-                         : std::pair(int64_t(1), type.getNumElements());
+                         : cutVector(type.getNumElements());
   if (parameter.getWeightDecay())
     sweep.decay = parameter.getWeightDecay()->convertToDouble();
   // A rule that does not look at its weight decay is the same for all.
@@ -105,6 +115,19 @@ Sweep UpdateExpander::describe(train::ParameterOp parameter) {
   if (!parameter.getDecay() || block.getArgument(2 + states).use_empty())
     sweep.decay = 0;
   return sweep;
+}
+
+/// Elements of the matrices of one shape that are updated together, beyond the
+/// first: what several passes read should stay in a cache that cores share.
+static constexpr int64_t togetherElements = 1 << 22;
+
+/// Whether a further matrix would be too many.
+static bool isFull(const Sweep &sweep) {
+  if (!sweep.shape)
+    return false;
+  auto [rows, columns] = *sweep.shape;
+  return int64_t(sweep.parameters.size() + 1) * rows * columns >
+         togetherElements;
 }
 
 LogicalResult UpdateExpander::formSweeps(ModuleOp module) {
@@ -116,7 +139,7 @@ LogicalResult UpdateExpander::formSweeps(ModuleOp module) {
       return !own.alone && other.region == own.region &&
              other.shape == own.shape && other.type == own.type &&
              other.decay == own.decay && other.rateFactor == own.rateFactor &&
-             other.copied == own.copied;
+             other.copied == own.copied && !isFull(other);
     });
     if (sweep == sweeps.end())
       sweeps.push_back(own);

@@ -3,10 +3,11 @@
 // Decides how train.sweep runs: a workgroup takes some rows of one matrix and
 // goes over a few of them at a time, first for every sum in one loop, then for
 // what is written, which finds them in cache. Several rows share what is done
-// per column. Terms that come from f32 are added up in it along a row
-// that is not too long, and over the rows of a column that are taken together;
-// all else is f64. A workgroup's sums begin with 0 and grow by its rows, so
-// their order is that of the plan.
+// per column; they are of as many parts of the workgroup's rows, so that each
+// part is one long stream of memory. Terms that come from f32 are added up in
+// it along a row that is not too long, and over the rows of a column that are
+// taken together; all else is f64. A workgroup's sums begin with 0 and grow by
+// its rows, so their order is that of the plan.
 //
 //===----------------------------------------------------------------------===//
 
@@ -30,7 +31,7 @@ namespace {
 using nn::LowerableOpInterface;
 using train::SweepOp;
 
-/// Rows that a workgroup goes over together.
+/// Parts of a workgroup's rows that it goes over together.
 constexpr int64_t kRowsTogether = 4;
 /// Terms of so many columns are summed along a row in their own type: in
 /// vectors that is a few hundred per lane.
@@ -142,13 +143,18 @@ private:
       ranges.push_back(range);
     }
 
-    // Groups of rows, then those that are left.
-    int64_t group = std::min<int64_t>(kRowsTogether, block);
-    OpFoldResult whole = compute(b, d0.floorDiv(group) * group, {some});
-    tiles = buildRows(b, k, first, b.getIndexAttr(0), whole, group, tiles);
-    if (getConstantIntValue(whole) != getConstantIntValue(some) ||
-        !getConstantIntValue(whole))
-      tiles = buildRows(b, k, first, whole, some, 1, tiles);
+    // A row of each part at a time, then the rows that are left. Without sums
+    // rows have nothing to share.
+    int64_t parts = 1;
+    if (llvm::any_of(kinds, [](Kind kind) { return kind != Kind::Element; }))
+      parts = std::min<int64_t>(kRowsTogether, block);
+    OpFoldResult length = compute(b, d0.floorDiv(parts), {some});
+    OpFoldResult whole = compute(b, d0 * parts, {length});
+    tiles =
+        buildRows(b, k, first, b.getIndexAttr(0), length, parts, length, tiles);
+    if (parts > 1 && (getConstantIntValue(whole) != getConstantIntValue(some) ||
+                      !getConstantIntValue(whole)))
+      tiles = buildRows(b, k, first, whole, some, 1, length, tiles);
     b.setInsertionPointToEnd(forall.getTerminator().getBody());
     for (auto [tile, out, range] :
          llvm::zip(tiles, forall.getRegionIterArgs(), ranges)) {
@@ -188,17 +194,18 @@ private:
     return cast<RankedTensorType>(value.getType()).getRank() == 1;
   }
 
-  /// The rows [begin, end) of a workgroup whose first is `first`, `group` at a
-  /// time.
+  /// The rows [begin, end) of each part of a workgroup whose first row is
+  /// `first`; parts have `length` rows.
   SmallVector<Value> buildRows(OpBuilder &b, OpFoldResult k, OpFoldResult first,
                                OpFoldResult begin, OpFoldResult end,
-                               int64_t group, ValueRange tiles) {
-    auto loop = scf::ForOp::create(b, loc, materialize(b, loc, begin),
-                                   materialize(b, loc, end),
-                                   index(b, loc, group), tiles);
+                               int64_t parts, OpFoldResult length,
+                               ValueRange tiles) {
+    auto loop =
+        scf::ForOp::create(b, loc, materialize(b, loc, begin),
+                           materialize(b, loc, end), index(b, loc, 1), tiles);
     OpBuilder inner = OpBuilder::atBlockEnd(loop.getBody());
     SmallVector<Value> made =
-        buildGroup(inner, k, first, loop.getInductionVar(), group,
+        buildGroup(inner, k, first, loop.getInductionVar(), parts, length,
                    SmallVector<Value>(loop.getRegionIterArgs()));
     scf::YieldOp::create(inner, loc, made);
     return SmallVector<Value>(loop.getResults());
@@ -239,12 +246,14 @@ private:
   }
 
   SmallVector<Value> buildGroup(OpBuilder &b, OpFoldResult k,
-                                OpFoldResult first, OpFoldResult begin,
-                                int64_t group, SmallVector<Value> tiles) {
+                                OpFoldResult first, OpFoldResult row,
+                                int64_t parts, OpFoldResult length,
+                                SmallVector<Value> tiles) {
     std::vector<Row> rows;
-    for (int64_t i = 0; i < group; ++i)
-      rows.push_back(takeRow(
-          b, k, first, compute(b, b.getAffineDimExpr(0) + i, {begin}), tiles));
+    AffineExpr d0 = b.getAffineDimExpr(0), d1 = b.getAffineDimExpr(1);
+    for (int64_t i = 0; i < parts; ++i)
+      rows.push_back(
+          takeRow(b, k, first, compute(b, d0 + d1 * i, {row, length}), tiles));
     buildSums(b, rows, tiles);
     for (Row &row : rows) {
       // Rows written before are in the tiles by now.

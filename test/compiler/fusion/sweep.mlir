@@ -1,8 +1,10 @@
 // RUN: %trainc-opt --trainc-outline-kernels %s | FileCheck %s
 
-// A sweep is one kernel: a workgroup per matrix and block of rows, a loop over its
-// rows, some at a time, and one over those left; first all sums in one loop over the
+// A sweep is one kernel: a workgroup per matrix and block of rows, a loop over the
+// rows of its parts (here 2), one of each at a time, and one over those left; first all sums in one loop over the
 // columns, in f32 where terms come from it, then what is written.
+// CHECK-DAG: #[[PART:.*]] = affine_map<(d0) -> (d0 floordiv 2)>
+// CHECK-DAG: #[[SECOND:.*]] = affine_map<(d0, d1) -> (d0 * 60 + (d1 floordiv 2) * 60)>
 // CHECK-LABEL: plan.program @update
 // CHECK: %[[W:.*]] = train.read @w : tensor<384xf32>
 // The variable that the result goes to is updated where it lies.
@@ -18,7 +20,9 @@
 // CHECK: scf.forall (%[[K:.*]], %[[BLOCK:.*]]) in (2, 2) shared_outs(
 // CHECK:   %[[SOME:.*]] = affine.min
 // CHECK:   linalg.fill {{.*}} tensor<60xf64>
-// CHECK:   scf.for %{{.*}} step %c2
+// CHECK:   %[[LENGTH:.*]] = affine.apply #[[PART]](%[[SOME]])
+// CHECK:   scf.for %[[ROW:.*]] = %c0{{.*}} to %[[LENGTH]] step %c1
+// CHECK:     affine.apply #[[SECOND]](%[[ROW]], %[[SOME]])
 // CHECK:     %[[SUMS:.*]]:2 = linalg.generic {{.*}}iterator_types = ["reduction"]{{.*}} outs(%{{.*}}, %{{.*}} : tensor<60xf64>, tensor<f32>)
 // CHECK:       arith.addf %{{.*}} : f32
 // CHECK:       arith.extf %{{.*}} : f32 to f64

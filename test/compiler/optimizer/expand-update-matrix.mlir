@@ -13,8 +13,8 @@
 // CHECK-DAG: %[[THETA:.*]] = train.read @sweep.0 :
 // CHECK-DAG: %[[R:.*]] = train.read @sweep.0.r :
 // CHECK-DAG: %[[FACTOR:.*]] = nn.cast %{{.*}} : tensor<f64> -> tensor<f32>
-// Sums of squares by row, of half of the rows at a time.
-// CHECK: %[[SUMS:.*]] = train.sweep 2, 300, 1000 by 150 elements(%[[G]] : tensor<600064xf32>) shared(%[[FACTOR]] : tensor<f32>)
+// Sums of squares by row, of a fifth of the rows at a time.
+// CHECK: %[[SUMS:.*]] = train.sweep 2, 300, 1000 by 60 elements(%[[G]] : tensor<600064xf32>) shared(%[[FACTOR]] : tensor<f32>)
 // CHECK:   %[[S:.*]] = nn.mul %[[OWN:.*]], %[[OWN]]
 // CHECK:   %[[TERM:.*]] = nn.cast %[[S]] : tensor<f32> -> tensor<f64>
 // CHECK:   train.yield %[[TERM]]
@@ -35,12 +35,12 @@
 // What varies by row is computed by row.
 // CHECK: %[[F:.*]] = train.sweep 2, 1, 300 by 1 elements(%[[R2]] : tensor<640xf32>) tensors(%[[MEAN]] : tensor<2xf32>)
 // CHECK: } -> elements(tensor<2x300xf32>)
-// CHECK: %[[COLUMNS:.*]] = train.sweep 2, 300, 1000 by 150 elements(%[[G]] : tensor<600064xf32>) rows(%[[F]] : tensor<2x300xf32>)
-// CHECK: } -> column_sums(tensor<2x2x1000xf64>)
-// CHECK: nn.reduce_sum %[[COLUMNS]] [1] : tensor<2x2x1000xf64> -> tensor<2x1000xf64>
+// CHECK: %[[COLUMNS:.*]] = train.sweep 2, 300, 1000 by 100 elements(%[[G]] : tensor<600064xf32>) rows(%[[F]] : tensor<2x300xf32>)
+// CHECK: } -> column_sums(tensor<2x3x1000xf64>)
+// CHECK: nn.reduce_sum %[[COLUMNS]] [1] : tensor<2x3x1000xf64> -> tensor<2x1000xf64>
 // CHECK: %[[C:.*]] = train.sweep 2, 1, 1000 by 1
 // The elements of u are computed again, not read.
-// CHECK: %[[NEW:.*]] = train.sweep 2, 300, 1000 by 150 elements(%[[THETA]], %[[G]] : tensor<600064xf32>, tensor<600064xf32>) rows(%[[F]] : tensor<2x300xf32>) columns(%[[C]] : tensor<2x1000xf32>)
+// CHECK: %[[NEW:.*]] = train.sweep 2, 300, 1000 by 60 elements(%[[THETA]], %[[G]] : tensor<600064xf32>, tensor<600064xf32>) rows(%[[F]] : tensor<2x300xf32>) columns(%[[C]] : tensor<2x1000xf32>)
 // CHECK: nn.div
 // CHECK: nn.select
 // CHECK: } -> elements(tensor<600064xf32>)
