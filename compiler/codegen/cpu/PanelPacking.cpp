@@ -25,7 +25,7 @@ public:
       : LoopBuilder(builder, function.element), lanes(lanes),
         panel(function.tile.column_vectors * lanes),
         transposed(function.transposed), dots(function.inPairs()),
-        depth_unit(function.depthUnit()), stored(function.stored),
+        tiles(function.inTiles()), stored(function.stored),
         vector(vectorOf(lanes)) {
     n = arguments[5], k = arguments[6];
     source = transposed
@@ -34,10 +34,13 @@ public:
     Value panels = divide(add(n, panel - 1), panel);
     int64_t row = panel * function.depthPerStep();
     steps = dots ? divide(add(k, 1), 2) : k;
-    Value length = mul(divide(add(k, depth_unit - 1), depth_unit),
-                       index(depth_unit / function.depthPerStep()));
-    packed = strided(arguments[3], index(0), {panels, length, index(row)},
-                     {arguments[4], index(row), index(1)});
+    // In steps, or tiles of 16 steps and as many columns.
+    depths = tiles ? divide(add(k, tileDepth - 1), tileDepth) : steps;
+    int64_t piece = tiles ? tileRows * tileDepth : row,
+            pieces = tiles ? panel / lanes : 1;
+    packed = strided(
+        arguments[3], index(0), {panels, depths, index(pieces), index(piece)},
+        {arguments[4], index(piece * pieces), index(piece), index(1)});
   }
 
   void emit() {
@@ -68,25 +71,32 @@ public:
 private:
   /// Zeros behind the depth of all panels.
   void fillUp() {
-    if (depth_unit <= 2)
+    if (!tiles)
       return;
     Value zero = arith::ConstantOp::create(
         b, b.getZeroAttr(vectorOf(2 * lanes, b.getIntegerType(16))));
-    Value all = divide(add(k, depth_unit - 1), depth_unit);
     loop(divide(add(n, panel - 1), panel), 1, [&](Value p) {
-      loop(steps, mul(all, index(depth_unit / 2)), 1, [&](Value step) {
+      loop(steps, mul(depths, index(tileRows)), 1, [&](Value step) {
         for (int64_t v = 0; v < panel; v += lanes)
-          storeStored(zero, stored, packed, {p, step, index(2 * v)});
+          place(zero, p, step, v);
       });
     });
   }
 
   /// Stores the vector of columns from `v` of a panel's row.
   void place(Value columns, Value panel_index, Value step, int64_t v) {
-    if (dots)
-      storeStored(columns, stored, packed, {panel_index, step, index(2 * v)});
-    else
-      store(columns, packed, {panel_index, step, index(v)});
+    if (tiles) {
+      Value tile = divide(step, tileRows);
+      Value row = sub(step, mul(tile, index(tileRows)));
+      storeStored(
+          columns, stored, packed,
+          {panel_index, tile, index(v / lanes), mul(row, index(tileDepth))});
+    } else if (dots) {
+      storeStored(columns, stored, packed,
+                  {panel_index, step, index(0), index(2 * v)});
+    } else {
+      store(columns, packed, {panel_index, step, index(0), index(v)});
+    }
   }
 
   /// A vector of columns of one step of the depth; `valid` masks them, or is
@@ -149,8 +159,8 @@ private:
       });
       branch(less(whole, k), [&] {
         Value valid = mask(depth, sub(k, whole));
-        Value count =
-            depth_unit > 2 ? index(lanes) : sub(steps, step_of(whole));
+        // A last tile has all its steps; those past the depth are 0.
+        Value count = tiles ? index(lanes) : sub(steps, step_of(whole));
         SmallVector<Value> block;
         for (Value row : rows)
           block.push_back(loaded(row, whole, valid));
@@ -163,11 +173,11 @@ private:
   }
 
   int64_t lanes, panel;
-  bool transposed, dots;
-  int64_t depth_unit; ///< panels are filled up with zeros to a multiple
+  bool transposed, dots, tiles;
   Type stored;
   VectorType vector;
-  Value n, k, steps, source, packed;
+  Value n, k, source, packed;
+  Value steps, depths; ///< of the depth; steps, or tiles of them
 };
 
 } // namespace

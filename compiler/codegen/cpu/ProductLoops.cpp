@@ -20,11 +20,13 @@ namespace {
 /// C is read and written. Copied rows of a transposed A share the first level
 /// with those in use.
 constexpr int64_t depthBlockBytes = 3072, depthBlockBytesTransposed = 2048;
-/// The same where 32 rows of A, in a half of the first level, are multiplied
-/// faster than the second level can send both factors.
-constexpr int64_t depthBlockBytesTiles = 768;
+/// The same in tiles, where 32 rows of A fill the first level and columns pass
+/// by it.
+constexpr int64_t depthBlockBytesTiles = 1536;
 /// Largest size of a packed block: half of a second level of 2 MiB.
 constexpr int64_t packedBlockBytes = 1 << 20;
+/// In tiles, 768 columns of depth 768.
+constexpr int64_t packedBlockBytesTiles = 1152 << 10;
 /// Rows of C that are finished while they are in the second level. Copies of a
 /// transposed A start anew in each part.
 constexpr int64_t finishedRows = 64, finishedRowsTransposed = 256;
@@ -64,8 +66,9 @@ public:
               : llvm::alignTo(llvm::divideCeil(depth, blocks),
                               std::max<int64_t>(16, function.depthUnit()));
     }
-    int64_t widest = std::max<int64_t>(panel, packedBlockBytes / bytes /
-                                                  block_k / panel * panel);
+    int64_t block_bytes = tiles ? packedBlockBytesTiles : packedBlockBytes;
+    int64_t widest =
+        std::max<int64_t>(panel, block_bytes / bytes / block_k / panel * panel);
     // Wider ones gain nothing.
     widest = std::min<int64_t>(widest, 1024 / panel * panel);
     block_n = std::min<int64_t>(

@@ -3,10 +3,10 @@
 // Decides the innermost loops of a product of bfloat16 on CPUs with AMX: groups
 // of rows of A, copied next to each other as tiles and filled up with zeros,
 // each multiplied with every packed panel of B while tiles of C stay in
-// registers. A tile of A is 16 rows of 32 elements of the depth, one of B is 16
-// pairs of rows by 16 columns, which are the panels for pairs as they are. A
-// tile of C at an edge goes by way of memory of its own. While a group is used,
-// the rows of the next are asked for.
+// registers. A tile of A is 16 rows of 32 elements of the depth, one of B 16
+// pairs of rows by 16 columns, each in one piece of memory. A tile of C at an
+// edge goes by way of memory of its own. While a group is used, the rows of the
+// next are asked for.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/cpu/GemmEmitter.h"
@@ -119,9 +119,10 @@ private:
       Value of_b = add(columns, mul(d, index(tileRows * panel * 4)));
       Value of_a = add(copies, mul(d, index(rows * tileRowBytes)));
       for (int64_t j = 0; j < column_tiles; ++j) {
-        call("tileloadd64",
-             {tile(tileOfB(j)), pointer(add(of_b, j * tileRowBytes)),
-              word(panel * 4)});
+        // Past the first level, in which A stays.
+        call("tileloaddt164",
+             {tile(tileOfB(j)), pointer(add(of_b, j * tileRows * tileRowBytes)),
+              word(tileRowBytes)});
         for (int64_t i = 0; i < row_tiles; ++i) {
           if (j == 0)
             call("tileloadd64",

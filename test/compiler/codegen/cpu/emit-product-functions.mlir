@@ -23,10 +23,13 @@
 // CHECK: llvm.call_intrinsic "llvm.x86.tileloadd64"
 // CHECK: llvm.call_intrinsic "llvm.x86.tilezero"
 // CHECK: memref.prefetch
-// CHECK-COUNT-3: llvm.call_intrinsic "llvm.x86.tileloadd64"
+// CHECK: llvm.call_intrinsic "llvm.x86.tileloaddt164"
+// CHECK: llvm.call_intrinsic "llvm.x86.tileloadd64"
 // CHECK: llvm.call_intrinsic "llvm.x86.tdpbf16ps"
 // CHECK: llvm.call_intrinsic "llvm.x86.tileloadd64"
-// CHECK-NOT: tileloadd64
+// CHECK: llvm.call_intrinsic "llvm.x86.tdpbf16ps"
+// CHECK: llvm.call_intrinsic "llvm.x86.tileloaddt164"
+// CHECK-NOT: tileload
 // CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.tdpbf16ps"
 // CHECK-COUNT-8: llvm.call_intrinsic "llvm.x86.tilestored64"
 // CHECK: llvm.intr.masked.store
