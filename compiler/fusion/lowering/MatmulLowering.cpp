@@ -58,7 +58,7 @@ SmallVector<int64_t> matmulTile(int64_t m, int64_t n) {
 /// The same of factors in bfloat16, which CPUs with tile registers multiply so
 /// fast that copying both factors into their order must pay.
 SmallVector<int64_t> narrowMatmulTile(int64_t m, int64_t n) {
-  int64_t rows = evenTile(m, 512, 32), columns = evenTile(n, 768, 32);
+  int64_t rows = evenTile(m, 512, 32), columns = evenTile(n, 384, 32);
   auto tiles = [&] {
     return llvm::divideCeil(m, rows) * llvm::divideCeil(n, columns);
   };
