@@ -3,7 +3,8 @@
 // Grouping: operations are visited in program order; each joins the groups of
 // its producers where that makes no cycle. A cycle would need a path from the
 // group through an outside operation back into it, by operands or by a variable
-// that is written and then read. Then the program is re-ordered (Kahn, by
+// that is written and then read. Updates that read the same variable are one
+// group, too. Then the program is re-ordered (Kahn, by
 // original position) so that each group stands as one, and each group becomes a
 // kernel. Reductions first absorb the producers that only
 // they use; at the end each operation computed in tiles joins one group that
@@ -94,6 +95,9 @@ public:
           merge(a, b);
       }
     }
+    for (Operation &op : block)
+      if (auto read = dyn_cast<train::ReadOp>(op))
+        mergeUpdates(read);
     // The latest first: of several products in one sum, it has the others'
     // results.
     for (Operation *op : llvm::reverse(ops))
@@ -183,6 +187,39 @@ private:
     last[b] = std::max(last[a], last[b]);
     members[b].append(members[a]);
     members[a].clear();
+  }
+
+  /// Merges the updates of variables that read this one at their own place,
+  /// though neither needs the other's result: so it is read once, and its own
+  /// update is in place.
+  void mergeUpdates(train::ReadOp read) {
+    llvm::SmallSetVector<unsigned, 4> updates;
+    Value value = read.getResult();
+    int64_t rank = cast<RankedTensorType>(value.getType()).getRank();
+    for (OpOperand &use : value.getUses()) {
+      auto reader = dyn_cast<ElementwiseOpInterface>(use.getOwner());
+      unsigned operand = use.getOperandNumber();
+      if (!reader || absorbed.contains(reader) ||
+          reader.getAccumulator() == operand ||
+          !llvm::equal(reader.getOperandDimensions(operand),
+                       llvm::seq<int64_t>(0, rank)) ||
+          int64_t(shapeOf(reader).size()) != rank)
+        continue;
+      unsigned group = find(position[reader]);
+      if (llvm::any_of(members[group], [&](unsigned member) {
+            return llvm::any_of(ops[member]->getUsers(),
+                                llvm::IsaPred<train::WriteOp>);
+          }))
+        updates.insert(group);
+    }
+    for (unsigned other : updates) {
+      unsigned a = find(updates.front()), b = find(other);
+      if (a != b && bounds[a] == bounds[b] &&
+          boundaryOf(a, b) <= maximumBoundary && !producersOf(a).contains(b) &&
+          !producersOf(b).contains(a) && !reachesThroughOutside(a, b) &&
+          !reachesThroughOutside(b, a))
+        merge(a, b);
+    }
   }
 
   void absorbProducers(nn::ReduceSumOp reduction) {

@@ -76,6 +76,7 @@ def FuseElementwisePass : Fusion_Pass<"trainc-fuse-elementwise"> {
   let description = [{
     Operations with ElementwiseOpInterface and equal result shapes that feed each
     other become one kernel, as long as no value leaves the group and comes back.
+    So do those that write variables and read the same one.
     Free operations (constants, broadcasts) are cloned to each user. A reduction
     absorbs the elementwise producers that only it uses. A result that updates
     a variable whose old value only this group reads is computed in place, and so is

@@ -88,6 +88,45 @@ module @shared {
 
 // -----
 
+// Updates that read one variable are one sweep of it, though neither feeds the other
+// (Lion); not through a value of another shape in between.
+// CHECK-LABEL: module @siblings
+// CHECK-DAG: %[[W:.*]] = train.read @w
+// CHECK-DAG: %[[M:.*]] = train.read @m
+// CHECK-DAG: %[[G:.*]] = train.read @g
+// CHECK: %[[R:.*]]:2 = plan.launch @{{.*}} ins(%[[G]] : tensor<8xf32>) outs(%{{.*}}, %{{.*}} : tensor<8xf32>, tensor<8xf32>)
+// CHECK-NOT: plan.launch
+// CHECK: plan.program @waits
+// CHECK-COUNT-3: plan.launch
+// CHECK-DAG: plan.kernel @{{.*}} access [1, 3, 3]
+module @siblings {
+  train.parameter @w normal : tensor<8xf32> {external_name = "w"}
+  train.parameter @m normal : tensor<8xf32> {external_name = "m"}
+  train.state @g gradient : tensor<8xf32> {parameter = @w}
+  plan.program @apply [] {
+    %w = train.read @w : tensor<8xf32>
+    %m = train.read @m : tensor<8xf32>
+    %g = train.read @g : tensor<8xf32>
+    %u = nn.add %m, %g : tensor<8xf32>
+    %w2 = nn.sub %w, %u : tensor<8xf32>
+    train.write %w2, @w : tensor<8xf32>
+    %m2 = nn.mul %m, %g : tensor<8xf32>
+    train.write %m2, @m : tensor<8xf32>
+  }
+  plan.program @waits [] {
+    %w = train.read @w : tensor<8xf32>
+    %g = train.read @g : tensor<8xf32>
+    %w2 = nn.sub %w, %g : tensor<8xf32>
+    train.write %w2, @w : tensor<8xf32>
+    %sum = nn.reduce_sum %w2 [0] : tensor<8xf32> -> tensor<f32>
+    %wide = nn.broadcast %sum [] : tensor<f32> -> tensor<8xf32>
+    %m2 = nn.mul %g, %wide : tensor<8xf32>
+    train.write %m2, @m : tensor<8xf32>
+  }
+}
+
+// -----
+
 // A sum absorbs the producers that only it uses, and equal kernels are one.
 // CHECK-LABEL: module @sums
 // CHECK-COUNT-2: plan.launch @[[K:fused_reduce_sum_0]] ins(%{{.*}} : tensor<8xf32>)
