@@ -76,10 +76,16 @@ def serve(prepare):
         print(json.dumps(reply), flush=True)
 
 
+WARM_UP_SECONDS = 0.06
+
+
 def sample(function, runs, at_most):
-    """Seconds of each of `runs` calls after one that warms up; fewer once `at_most`
-    seconds have passed."""
+    """Seconds of each of `runs` calls after some that warm up: a system takes its time to
+    give each thread a processor of its own. Fewer once `at_most` seconds have passed."""
+    warm = time.perf_counter() + WARM_UP_SECONDS
     function()
+    while time.perf_counter() < warm:
+        function()
     samples, end = [], time.perf_counter() + at_most
     while len(samples) < runs and (not samples or time.perf_counter() < end):
         begin = time.perf_counter()
