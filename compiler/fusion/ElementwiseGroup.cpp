@@ -10,6 +10,7 @@
 #include "compiler/fusion/Bounds.h"
 #include "compiler/fusion/GroupScalars.h"
 #include "compiler/fusion/Tiles.h"
+#include "compiler/support/BufferSize.h"
 #include "dialects/nn/Nn.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -65,6 +66,7 @@ public:
       if (!isUpdate(operand))
         request.inputs.push_back(operand.value);
     addDestinations(request, builder, end->getLoc(), results, updates);
+    countBytes(request);
     request.bound = takeBound(group);
     request.key = keyOfGroup(group, results, updates);
     auto launch = kernels.launch(
@@ -82,6 +84,39 @@ public:
   }
 
 private:
+  /// Whether `value` is read only where nothing changes: there a launch with a
+  /// bound does not run.
+  bool isOnlyKept(Value value) {
+    llvm::SmallDenseSet<Operation *> inside(group.begin(), group.end());
+    return boundOf(group.front()) &&
+           llvm::all_of(value.getUses(), [&](OpOperand &use) {
+             auto choice = dyn_cast<nn::SelectOp>(use.getOwner());
+             if (!inside.contains(use.getOwner()))
+               return true;
+             if (!choice || choice.getOnFalse() != use.get() ||
+                 choice.getOnTrue() == use.get())
+               return false;
+             auto spread =
+                 choice.getCondition().getDefiningOp<nn::BroadcastOp>();
+             return spread && spread.getInput().getType().getRank() == 0;
+           });
+  }
+
+  /// All inputs and destinations, updates twice, without what is only kept.
+  void countBytes(KernelRequest &request) {
+    double bytes = 0, kept = 0;
+    auto sizeOf = [](Value value) -> double {
+      return bufferSizeBytes(cast<ShapedType>(value.getType()));
+    };
+    for (Operand &operand : operands)
+      (isUpdate(operand) && isOnlyKept(operand.value) ? kept : bytes) +=
+          sizeOf(operand.value);
+    for (Value result : results)
+      bytes += sizeOf(result);
+    if (kept)
+      request.bytes = bytes;
+  }
+
   bool isUpdate(const Operand &operand) {
     return llvm::is_contained(updates, operand.value);
   }

@@ -3,8 +3,9 @@
 // A variable that is written its own old value, where some scalar says so, need
 // not be written then, and what only the new value needs not be computed. The
 // operations get a bound (Bounds.h), and the new value is made where the old
-// one lies. Only nn operations are left out, where nothing else reads the
-// choice.
+// one lies. The choice is an nn.select, or one inside a train.sweep that writes
+// the variable. Only nn operations and sweeps are left out, where nothing else
+// reads the choice.
 //
 //===----------------------------------------------------------------------===//
 
@@ -45,6 +46,9 @@ Value conditionOf(nn::SelectOp choice) {
   return isScalar(condition) ? condition : Value();
 }
 
+/// What one operation writes to variables if they change, and only then.
+using Writes = llvm::SmallDenseSet<Operation *>;
+
 class Leaving {
 public:
   explicit Leaving(Block &block) : block(block) {
@@ -53,35 +57,67 @@ public:
   }
 
   void run() {
-    llvm::MapVector<Value, SmallVector<nn::SelectOp>> choices;
+    llvm::MapVector<Value, Writes> choices;
     for (auto write : block.getOps<train::WriteOp>())
-      if (nn::SelectOp choice = keepingChoice(write))
-        if (Value condition = conditionOf(choice))
-          choices[condition].push_back(choice);
-    for (auto &[condition, roots] : choices)
-      leaveOut(condition, roots);
+      if (Value condition = conditionOf(write))
+        choices[condition].insert(write);
+    for (auto &[condition, keeping] : choices)
+      leaveOut(condition, keeping);
   }
 
 private:
-  /// What `write` writes, if that is a new value or the variable's old one.
-  nn::SelectOp keepingChoice(train::WriteOp write) {
-    auto choice = write.getValue().getDefiningOp<nn::SelectOp>();
-    if (!choice || !choice->hasOneUse() || writes[write.getSymbol()] != 1)
+  /// The scalar that says whether `write` writes a new value or the variable's
+  /// old one; null where it writes anything else.
+  Value conditionOf(train::WriteOp write) {
+    auto result = dyn_cast<OpResult>(write.getValue());
+    if (!result || !result.hasOneUse() || writes[write.getSymbol()] != 1)
       return {};
-    auto old = choice.getOnFalse().getDefiningOp<train::ReadOp>();
-    return old && old.getSymbol() == write.getSymbol() ? choice
-                                                       : nn::SelectOp();
+    if (auto choice = dyn_cast<nn::SelectOp>(result.getOwner()))
+      return isOldValue(choice.getOnFalse(), write)
+                 ? trainc::fusion::conditionOf(choice)
+                 : Value();
+    auto sweep = dyn_cast<train::SweepOp>(result.getOwner());
+    if (!sweep || result.getResultNumber() >= sweep.getNewElements().size())
+      return {};
+    Operation *yield = sweep.getBody().front().getTerminator();
+    auto choice = yield->getOperand(result.getResultNumber())
+                      .getDefiningOp<nn::SelectOp>();
+    auto outside = [&](Value inner) {
+      auto argument = dyn_cast<BlockArgument>(inner);
+      return argument ? sweep->getOperand(argument.getArgNumber()) : Value();
+    };
+    Value old = choice ? outside(choice.getOnFalse()) : Value();
+    Value condition = choice ? outside(choice.getCondition()) : Value();
+    return old && llvm::is_contained(sweep.getElements(), old) &&
+                   isOldValue(old, write) && isReadLast(old, sweep) &&
+                   condition && isScalar(condition)
+               ? condition
+               : Value();
   }
 
-  void leaveOut(Value condition, ArrayRef<nn::SelectOp> roots) {
-    llvm::SetVector<Operation *> wanted = onlyFor(condition, roots);
+  static bool isOldValue(Value value, train::WriteOp write) {
+    auto read = value.getDefiningOp<train::ReadOp>();
+    return read && read.getSymbol() == write.getSymbol();
+  }
+
+  /// Whether `op` can write where `old` lies: it is the last to read it.
+  bool isReadLast(Value old, Operation *op) {
+    return llvm::count(op->getOperands(), old) == 1 &&
+           llvm::all_of(old.getUsers(), [&](Operation *user) {
+             return user == op ||
+                    (user->getBlock() == &block && user->isBeforeInBlock(op));
+           });
+  }
+
+  void leaveOut(Value condition, const Writes &keeping) {
+    llvm::SetVector<Operation *> wanted = onlyFor(condition, keeping);
     if (wanted.empty())
       return;
     auto opts = remark::RemarkOpts::name("leave-out").category("fusion");
     // A kernel of the choice alone would read from memory what it chooses.
     for (Operation *op : wanted)
       if (auto choice = dyn_cast<nn::SelectOp>(op);
-          choice && llvm::is_contained(roots, choice) &&
+          choice && keeping.contains(*choice->user_begin()) &&
           isWantedElsewhere(choice.getOnTrue(), wanted)) {
         remark::missed(choice.getLoc(), opts)
             << "new values of variables are computed where the old ones are "
@@ -118,18 +154,17 @@ private:
            !wanted.contains(maker);
   }
 
-  /// Operations that only `roots` need, these included. Scalars that tensors
+  /// Operations that only the `keeping` writes need. Scalars that tensors
   /// do not make are left: there may be others to compute them with.
-  llvm::SetVector<Operation *> onlyFor(Value condition,
-                                       ArrayRef<nn::SelectOp> roots) {
+  llvm::SetVector<Operation *> onlyFor(Value condition, const Writes &keeping) {
     llvm::SetVector<Operation *> all, kept;
-    all.insert(roots.begin(), roots.end());
     for (Operation &op : llvm::reverse(block)) {
       if (&op == condition.getDefiningOp() || boundOf(&op) || op.use_empty() ||
-          !isa<nn::NNDialect>(op.getDialect()))
+          !(isa<nn::NNDialect>(op.getDialect()) || isa<train::SweepOp>(op)))
         continue;
-      if (llvm::all_of(op.getUsers(),
-                       [&](Operation *user) { return all.contains(user); }))
+      if (llvm::all_of(op.getUsers(), [&](Operation *user) {
+            return all.contains(user) || keeping.contains(user);
+          }))
         all.insert(&op);
     }
     for (Operation &op : block) {

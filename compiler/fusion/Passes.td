@@ -57,7 +57,8 @@ def LeaveOutPass : Fusion_Pass<"trainc-leave-out"> {
     Where a program writes a variable `nn.select` of a new value and its own old one,
     by a condition that is one scalar for all elements, the select and what only such selects need
     get a bound (plan.bounds): everything where the condition holds, nothing where it
-    does not. Nothing gets one where others read a new value. Scalars stay without one unless they are made from tensors that have
+    does not. The same where a `train.sweep` chooses inside and is the last to read the old value.
+    Nothing gets one where others read a new value. Scalars stay without one unless they are made from tensors that have
     one. The remark "leave-out" of category "fusion" says so.
   }];
 }

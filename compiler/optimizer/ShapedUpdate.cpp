@@ -233,6 +233,14 @@ private:
         own.push_back(outer.lookup(value));
     bool scales = parameters.gradientFactor &&
                   pass.imports.contains(cut.block().getArgument(1));
+    if (copies(pass))
+      operands[0].push_back(train::ReadOp::create(
+          builder, loc,
+          RankedTensorType::get(
+              cast<RankedTensorType>(parameters.arguments[0].getType())
+                  .getShape(),
+              parameters.copied),
+          parameters.copy));
     if (pass.writes())
       operands[4].push_back(parameters.changes);
     if (scales)
@@ -316,7 +324,8 @@ private:
     OpBuilder b = OpBuilder::atBlockEnd(&body);
     IRMapping mapping;
     unsigned next = 0;
-    for (ArrayRef<Value> values : segments)
+    Value oldCopy;
+    for (auto [i, values] : llvm::enumerate(segments)) {
       for (Value value : values) {
         Value own = body.getArgument(next++);
         if (scales && value == cut.block().getArgument(1))
@@ -327,21 +336,27 @@ private:
           own = finish(b, own, meanSize(mean), mean);
         mapping.map(value, own);
       }
+      if (i == 0 && copies(pass))
+        oldCopy = body.getArgument(next++);
+    }
     // What goes to a variable is chosen.
+    auto choose = [&](Value made, Value before) -> Value {
+      Value changes = body.getArgument(body.getNumArguments() - 1 - scales);
+      return nn::SelectOp::create(b, loc, made.getType(), changes, made,
+                                  before);
+    };
     SmallVector<Value> yielded;
     for (auto [value, before] : llvm::zip(pass.values, pass.before)) {
       Value made = cloneInside(b, value, mapping);
-      if (before)
-        made = nn::SelectOp::create(
-            b, loc, made.getType(),
-            body.getArgument(body.getNumArguments() - 1 - scales), made,
-            mapping.lookup(before));
-      yielded.push_back(made);
+      yielded.push_back(before ? choose(made, mapping.lookup(before)) : made);
     }
-    if (copies(pass))
-      yielded.push_back(nn::CastOp::create(
-          b, loc, RankedTensorType::get({}, parameters.copied),
-          yielded[thetaOf(pass)]));
+    if (copies(pass)) {
+      Value theta = mapping.lookup(pass.values[thetaOf(pass)]);
+      yielded.push_back(choose(
+          nn::CastOp::create(
+              b, loc, RankedTensorType::get({}, parameters.copied), theta),
+          oldCopy));
+    }
     RankedTensorType f64 = RankedTensorType::get({}, b.getF64Type());
     for (auto *means : {&pass.rowSums, &pass.columnSums, &pass.sums})
       for (train::MeanOp mean : *means) {

@@ -103,12 +103,13 @@ void UpdateExpander::updateFlat(const Sweep &sweep,
   for (auto [i, variable, value] :
        llvm::enumerate(variables, block.getTerminator()->getOperands())) {
     Value before = arguments[i == 0 ? 0 : i + 1]; // behind the gradient
-    Value chosen = writeIfFinite(mapping.lookup(value), before, variable);
+    Value made = mapping.lookup(value);
+    writeIfFinite(made, before, variable);
     if (i != 0 || !copy)
       continue;
     auto narrow = RankedTensorType::get(type.getShape(), sweep.copied);
-    train::WriteOp::create(
-        builder, loc, nn::CastOp::create(builder, loc, narrow, chosen), copy);
+    writeIfFinite(nn::CastOp::create(builder, loc, narrow, made),
+                  train::ReadOp::create(builder, loc, narrow, copy), copy);
   }
 }
 

@@ -2,7 +2,8 @@
 //
 // Copies of parameters in 16 bits are written by the kernel that makes the new
 // parameters: a group of copies has the same positions as that of the
-// parameters, so it is one more result of the sweep.
+// parameters, so it is one more result of the sweep. Where parameters keep
+// their old value, copies keep theirs, which is that value's.
 //
 //===----------------------------------------------------------------------===//
 

@@ -14,6 +14,7 @@
 #include "compiler/fusion/Tiles.h"
 #include "compiler/fusion/lowering/Generic.h"
 #include "compiler/fusion/lowering/Lowering.h"
+#include "compiler/support/BufferSize.h"
 #include "dialects/train/Train.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -490,6 +491,36 @@ struct SweepModel : LowerableOpInterface::ExternalModel<SweepModel, SweepOp> {
       count += inner.getNumOperands() != 0;
     return count * double(op.getCount()) * double(op.getNumRows()) *
            double(op.getNumColumns());
+  }
+
+  /// Without elements that are only there to be kept: they are read where
+  /// nothing changes.
+  double bytes(Operation *raw) const {
+    auto op = cast<SweepOp>(raw);
+    Block &body = op.getBody().front();
+    double bytes = 0;
+    for (auto [i, operand] : llvm::enumerate(op->getOperands())) {
+      BlockArgument value = body.getArgument(i);
+      bool kept = !value.use_empty() &&
+                  llvm::all_of(value.getUsers(), [&](Operation *user) {
+                    auto choice = dyn_cast<nn::SelectOp>(user);
+                    return choice && choice.getOnTrue() != value &&
+                           choice.getCondition() != value &&
+                           isShared(op, choice.getCondition());
+                  });
+      bytes += kept ? 0 : bufferSizeBytes(cast<ShapedType>(operand.getType()));
+    }
+    for (Value result : op->getResults())
+      bytes += bufferSizeBytes(cast<ShapedType>(result.getType()));
+    return bytes;
+  }
+
+  /// Whether `condition` in the body is the same for all elements.
+  static bool isShared(SweepOp op, Value condition) {
+    auto argument = dyn_cast<BlockArgument>(condition);
+    return argument &&
+           llvm::is_contained(op.getShared(),
+                              op->getOperand(argument.getArgNumber()));
   }
 
   /// An element that goes to the variable it was read from.

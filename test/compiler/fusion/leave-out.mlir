@@ -115,6 +115,140 @@ module {
 
 // -----
 
+// A copy in another type keeps its own old value, too: one kernel makes both where they lie, or does not run.
+// CHECK-LABEL: plan.program @apply
+// CHECK: nn.neg %{{.*}} {fusion.bound = 0 : i64} : tensor<96xf32>
+// CHECK: nn.cast %{{.*}} {fusion.bound = 0 : i64} : tensor<96xf32> -> tensor<96xbf16>
+// CHECK: nn.select %{{.*}} {fusion.bound = 0 : i64} : tensor<96xi1>, tensor<96xbf16>
+// CHECK: plan.bounds %{{.*}} : tensor<i64>
+// KERNELS-LABEL: plan.program @apply
+// KERNELS-DAG: %[[A:.*]] = train.read @a
+// KERNELS-DAG: %[[COPY:.*]] = train.read @copy
+// KERNELS: plan.launch @{{.*}} outs(%[[A]], %[[COPY]] : tensor<96xf32>, tensor<96xbf16>) bound %{{.*}} : tensor<i64>
+// The kernel reads @a and the scalar and writes both: nothing of the old copy.
+// KERNELS: plan.kernel @{{.*}} access [1, 3, 3]
+// KERNELS: {bytes = 9.610000e+02 : f64,
+module {
+  train.parameter @a normal : tensor<96xf32> {external_name = "a"}
+  train.state @copy copy : tensor<96xbf16> {parameter = @a}
+  plan.program @apply ["ok"] {
+  ^bb0(%ok: tensor<i1>):
+    %a = train.read @a : tensor<96xf32>
+    %everywhere = nn.broadcast %ok [] : tensor<i1> -> tensor<96xi1>
+    %n = nn.neg %a : tensor<96xf32>
+    %a2 = nn.select %everywhere, %n, %a : tensor<96xi1>, tensor<96xf32>
+    %narrow = nn.cast %n : tensor<96xf32> -> tensor<96xbf16>
+    %copy = train.read @copy : tensor<96xbf16>
+    %copy2 = nn.select %everywhere, %narrow, %copy : tensor<96xi1>, tensor<96xbf16>
+    train.write %a2, @a : tensor<96xf32>
+    train.write %copy2, @copy : tensor<96xbf16>
+  }
+}
+
+// -----
+
+// Sweeps that choose inside: all passes that only these writes need, with what is between them; what scales by a
+// scalar of no tensor, and the metric, run.
+// CHECK-LABEL: plan.program @apply
+// CHECK: nn.neg %{{.*}} : tensor<f32>
+// CHECK: train.sweep 2, 3, 60 by 3
+// CHECK: } {fusion.bound = 0 : i64} -> sums(tensor<2x1xf64>)
+// CHECK: nn.reduce_sum %{{.*}} {fusion.bound = 0 : i64} : tensor<2x1xf64> -> tensor<2xf64>
+// CHECK: train.sweep 2, 3, 60 by 3
+// CHECK: } {fusion.bound = 0 : i64} -> elements(tensor<384xf32>, tensor<384xbf16>)
+// CHECK: plan.bounds %{{.*}} : tensor<i64>
+// KERNELS-LABEL: plan.program @apply
+// KERNELS: %[[W:.*]] = train.read @w
+// KERNELS: plan.launch @sweep_{{.*}} ins(%[[W]] : tensor<384xf32>) outs(%{{.*}} : tensor<2x1xf64>) bound %
+// KERNELS: plan.launch @reduce_sum_{{.*}} bound %
+// KERNELS: %[[COPY:.*]] = train.read @copy
+// KERNELS: plan.launch @sweep_{{.*}} outs(%[[W]], %[[COPY]] : tensor<384xf32>, tensor<384xbf16>) bound %
+// KERNELS: plan.kernel @sweep_384_0 access [1, 1, 1, 3, 3]
+// KERNELS: {bytes = 3.861000e+03 : f64,
+module {
+  train.parameter @w normal : tensor<384xf32> {external_name = "w"}
+  train.state @copy copy : tensor<384xbf16> {parameter = @w}
+  train.state @rate metric : tensor<f32>
+  plan.program @apply ["ok", "lr"] {
+  ^bb0(%ok: tensor<i1>, %lr: tensor<f32>):
+    %w = train.read @w : tensor<384xf32>
+    %rate = nn.neg %lr : tensor<f32>
+    train.write %rate, @rate : tensor<f32>
+    %s = train.sweep 2, 3, 60 by 3 elements(%w : tensor<384xf32>) {
+    ^bb0(%e: tensor<f32>):
+      %square = nn.mul %e, %e : tensor<f32>
+      %wide = nn.cast %square : tensor<f32> -> tensor<f64>
+      train.yield %wide : tensor<f64>
+    } -> sums(tensor<2x1xf64>)
+    %sums = nn.reduce_sum %s [1] : tensor<2x1xf64> -> tensor<2xf64>
+    %copy = train.read @copy : tensor<384xbf16>
+    %new:2 = train.sweep 2, 3, 60 by 3 elements(%w, %copy : tensor<384xf32>, tensor<384xbf16>) tensors(%sums : tensor<2xf64>) shared(%rate, %ok : tensor<f32>, tensor<i1>) {
+    ^bb0(%e: tensor<f32>, %c: tensor<bf16>, %sum: tensor<f64>, %r: tensor<f32>, %change: tensor<i1>):
+      %narrow = nn.cast %sum : tensor<f64> -> tensor<f32>
+      %scaled = nn.mul %narrow, %r : tensor<f32>
+      %y = nn.add %e, %scaled : tensor<f32>
+      %rounded = nn.cast %y : tensor<f32> -> tensor<bf16>
+      %e2 = nn.select %change, %y, %e : tensor<i1>, tensor<f32>
+      %c2 = nn.select %change, %rounded, %c : tensor<i1>, tensor<bf16>
+      train.yield %e2, %c2 : tensor<f32>, tensor<bf16>
+    } -> elements(tensor<384xf32>, tensor<384xbf16>)
+    train.write %new#0, @w : tensor<384xf32>
+    train.write %new#1, @copy : tensor<384xbf16>
+  }
+}
+
+// -----
+
+// Not a sweep with a result that goes elsewhere, or one that is written another variable's old value, or one whose old
+// value is read afterwards: it could not be made where that lies.
+// CHECK-LABEL: plan.program @apply
+// CHECK-NOT: fusion.bound
+// CHECK-NOT: plan.bounds
+// KERNELS-LABEL: plan.program @apply
+// KERNELS-NOT: bound %
+module {
+  train.parameter @a normal : tensor<64xf32> {external_name = "a"}
+  train.parameter @b normal : tensor<64xf32> {external_name = "b"}
+  train.parameter @c normal : tensor<64xf32> {external_name = "c"}
+  train.parameter @d normal : tensor<64xf32> {external_name = "d"}
+  train.state @sum metric : tensor<1x1xf64>
+  train.state @last metric : tensor<64xf32>
+  plan.program @apply ["ok"] {
+  ^bb0(%ok: tensor<i1>):
+    %a = train.read @a : tensor<64xf32>
+    %b = train.read @b : tensor<64xf32>
+    %c = train.read @c : tensor<64xf32>
+    %d = train.read @d : tensor<64xf32>
+    %a2, %s = train.sweep 1, 1, 64 by 1 elements(%a : tensor<64xf32>) shared(%ok : tensor<i1>) {
+    ^bb0(%e: tensor<f32>, %change: tensor<i1>):
+      %n = nn.neg %e : tensor<f32>
+      %e2 = nn.select %change, %n, %e : tensor<i1>, tensor<f32>
+      %wide = nn.cast %n : tensor<f32> -> tensor<f64>
+      train.yield %e2, %wide : tensor<f32>, tensor<f64>
+    } -> elements(tensor<64xf32>) sums(tensor<1x1xf64>)
+    %b2 = train.sweep 1, 1, 64 by 1 elements(%b, %c : tensor<64xf32>, tensor<64xf32>) shared(%ok : tensor<i1>) {
+    ^bb0(%e: tensor<f32>, %o: tensor<f32>, %change: tensor<i1>):
+      %n = nn.neg %e : tensor<f32>
+      %e2 = nn.select %change, %n, %o : tensor<i1>, tensor<f32>
+      train.yield %e2 : tensor<f32>
+    } -> elements(tensor<64xf32>)
+    %d2 = train.sweep 1, 1, 64 by 1 elements(%d : tensor<64xf32>) shared(%ok : tensor<i1>) {
+    ^bb0(%e: tensor<f32>, %change: tensor<i1>):
+      %n = nn.neg %e : tensor<f32>
+      %e2 = nn.select %change, %n, %e : tensor<i1>, tensor<f32>
+      train.yield %e2 : tensor<f32>
+    } -> elements(tensor<64xf32>)
+    train.write %a2, @a : tensor<64xf32>
+    train.write %s, @sum : tensor<1x1xf64>
+    train.write %b2, @b : tensor<64xf32>
+    train.write %d2, @d : tensor<64xf32>
+    %abs = nn.neg %d : tensor<64xf32>
+    train.write %abs, @last : tensor<64xf32>
+  }
+}
+
+// -----
+
 // A copy of the new value is wanted in any case: one kernel makes both, always.
 // CHECK-LABEL: plan.program @apply
 // CHECK-NOT: fusion.bound
