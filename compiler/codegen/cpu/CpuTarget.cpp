@@ -18,6 +18,10 @@
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/TargetParser/Host.h"
 #include <mutex>
+#if defined(__x86_64__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 using namespace llvm;
 
@@ -29,6 +33,18 @@ static const char *const levelV3[] = {"avx",    "avx2",   "bmi",   "bmi2",
                                       "sse4.1", "sse4.2", "ssse3"};
 static const char *const levelV4[] = {"avx512f", "avx512bw", "avx512cd",
                                       "avx512dq", "avx512vl"};
+
+/// Linux gives tile registers to processes that ask for them, and a container
+/// may forbid it: then the runtime could not run the plan
+/// (runtime/plan/CpuFeatures.cpp asks again).
+static bool systemGrantsTiles() {
+#if defined(__x86_64__) && defined(__linux__)
+  constexpr long archReqXcompPerm = 0x1023, tileData = 18;
+  return syscall(SYS_arch_prctl, archReqXcompPerm, tileData) == 0;
+#else
+  return false;
+#endif
+}
 
 static const Target *getTarget(const std::string &triple) {
   static std::once_flag once;
@@ -80,7 +96,8 @@ Expected<CpuTarget> CpuTarget::get(StringRef cpu) {
                            std::end(levelV4));
     // Intel's instruction for vectors is slower than the two multiply-adds
     // that it replaces: docs/decisions/precision.md.
-    if (all_of(featuresOf(PairUnit::Tiles), has))
+    if (all_of(featuresOf(PairUnit::Tiles), has) &&
+        (!cpu.empty() || systemGrantsTiles()))
       result.pairs = PairUnit::Tiles;
     else if (StringRef(result.name).starts_with("znver") &&
              all_of(featuresOf(PairUnit::Vectors), has))
