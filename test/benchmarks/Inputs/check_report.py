@@ -64,7 +64,8 @@ assert updates["refresh in float16"].bytes == 6 * 123532032
 # Per layer and step 4 s²l + 2 s³ with s = 768 and l = 3s, s, 4s, 4s.
 assert updates["Muon"].flops == 2 * 5 * 56 * 768**3, updates["Muon"].flops
 gemm = list(rows.gemm(rows.Shapes()))
-assert len(gemm) == 16
+assert len(gemm) == 2 * 16  # in float32, then the same in bfloat16
+assert [r.flops for r in gemm[:16]] == [r.flops for r in gemm[16:]]
 step = sum((1 if "head" in r.name else 12) * r.flops for r in gemm[:15])
 assert math.isclose(step, 6 * 1024 * (12 * 12 * 768 * 768 + 50257 * 768)), step
 print("report adds up")
