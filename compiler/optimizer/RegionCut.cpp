@@ -10,6 +10,25 @@ using train::Extent;
 
 RegionCut::RegionCut(train::UpdateOp update, Region &region)
     : region(region), extents(train::inferExtents(update, region)) {
+  findTimes();
+  postponeSums();
+  SmallVector<Extent> arguments = update.getArgumentExtents(region);
+  yieldExtents.push_back(Extent::Element);
+  for (unsigned i = 1; i < yielded().size(); ++i)
+    yieldExtents.push_back(arguments[1 + i]); // states stand behind θ and g
+  for (unsigned i = 0; i < yielded().size(); ++i)
+    if (yieldExtents[i] == Extent::Element)
+      elementsEnd = std::max(elementsEnd, ownYieldTime(i));
+  for (auto mean : block().getOps<train::MeanOp>())
+    if (extentOf(mean.getInput()) == Extent::Element)
+      elementsEnd = std::max(elementsEnd, sumTimeOf(mean));
+  for (Operation &op : block().without_terminator())
+    end = std::max(end, timeOf(op.getResult(0)));
+  for (unsigned i = 0; i < yielded().size(); ++i)
+    end = std::max(end, yieldTime(i));
+}
+
+void RegionCut::findTimes() {
   for (Operation &op : block().without_terminator()) {
     int time = 0;
     Value result = op.getResult(0);
@@ -31,20 +50,53 @@ RegionCut::RegionCut(train::UpdateOp update, Region &region)
         time = std::max(time, timeOf(operand));
     }
     times[result] = time;
-    end = std::max(end, time);
   }
-  SmallVector<Extent> arguments = update.getArgumentExtents(region);
-  yieldExtents.push_back(Extent::Element);
-  for (unsigned i = 1; i < yielded().size(); ++i)
-    yieldExtents.push_back(arguments[1 + i]); // states stand behind θ and g
-  for (unsigned i = 0; i < yielded().size(); ++i)
-    if (yieldExtents[i] == Extent::Element)
-      elementsEnd = std::max(elementsEnd, ownYieldTime(i));
+}
+
+/// When passes are that must not move: other sums, what is written, values of
+/// rows and columns. Elements are computed again by whoever needs them.
+SmallVector<int> RegionCut::fixedTimes(train::MeanOp apart) {
+  SmallVector<int> fixed;
+  for (Operation &op : block().without_terminator()) {
+    Extent own = extentOf(op.getResult(0));
+    if (auto mean = dyn_cast<train::MeanOp>(op)) {
+      if (mean != apart)
+        fixed.push_back(sumTimeOf(mean));
+    } else if (auto matrix = dyn_cast<train::OrthogonalizeOp>(op)) {
+      fixed.push_back(writeTimeOf(matrix));
+    } else if (own == Extent::Row || own == Extent::Column) {
+      fixed.push_back(timeOf(op.getResult(0)));
+    }
+  }
+  for (Value value : yielded())
+    fixed.push_back(timeOf(value));
+  return fixed;
+}
+
+/// Terms of a mean over the tensor are summed by the last pass that goes over
+/// elements anyway before the mean is needed: what that pass reads is then in
+/// cache for the next.
+void RegionCut::postponeSums() {
+  SmallVector<train::MeanOp> sums;
   for (auto mean : block().getOps<train::MeanOp>())
     if (extentOf(mean.getInput()) == Extent::Element)
-      elementsEnd = std::max(elementsEnd, sumTimeOf(mean));
-  for (unsigned i = 0; i < yielded().size(); ++i)
-    end = std::max(end, yieldTime(i));
+      sums.push_back(mean);
+  for (train::MeanOp mean : sums) {
+    if (mean.getOver() != Extent::Tensor)
+      continue;
+    for (train::MeanOp other : sums) {
+      int sum = sumTimeOf(mean), pass = sumTimeOf(other);
+      if (pass <= sum)
+        continue;
+      SmallVector<int> before = fixedTimes(mean);
+      sumTimes[mean] = pass;
+      findTimes();
+      if (fixedTimes(mean) != before) {
+        sumTimes[mean] = sum;
+        findTimes();
+      }
+    }
+  }
 }
 
 int RegionCut::ownYieldTime(unsigned i) {

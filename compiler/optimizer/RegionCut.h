@@ -24,9 +24,10 @@ public:
   train::Extent extentOf(mlir::Value value) { return extents.lookup(value); }
   /// When a value is computed; 0: it is there before the first pass.
   int timeOf(mlir::Value value) { return times.lookup(value); }
-  /// When the terms of a mean are summed.
+  /// When the terms of a mean are summed: as soon as they can be, or over the
+  /// tensor as late as a pass is there for it.
   int sumTimeOf(train::MeanOp mean) {
-    return std::max(1, timeOf(mean.getInput()));
+    return std::max({1, timeOf(mean.getInput()), sumTimes.lookup(mean)});
   }
 
   /// When the matrix that is orthogonalised is written.
@@ -47,11 +48,16 @@ public:
   bool computes(train::Extent space, int time, mlir::Value value);
 
 private:
+  void findTimes();
+  llvm::SmallVector<int> fixedTimes(train::MeanOp apart);
+  void postponeSums();
   int ownYieldTime(unsigned i);
 
   mlir::Region &region;
   train::Extents extents;
   llvm::DenseMap<mlir::Value, int> times;
+  /// Of means over the tensor that are summed later than they could be.
+  llvm::DenseMap<mlir::Operation *, int> sumTimes;
   llvm::SmallVector<train::Extent> yieldExtents;
   int elementsEnd = 1, end = 1;
 };
