@@ -161,9 +161,12 @@ Family describeGpt2() {
                 {kGeluTanh.str(), kGeluErf.str(), kRelu.str()},
                 "of the feed-forward layer"),
       numberKey("norm_epsilon", 1e-5, above(0), "of every layer norm"),
-      choiceKey("init", initSchemes().front(), initSchemes().vec(),
-                "how matrices and tables start; the family's own way scales "
-                "what is added to the residual stream by 1/sqrt(2 num_layers)"),
+      choiceKey(
+          "init", initSchemes().front(), initSchemes().vec(),
+          "how matrices and tables start; the family's own way scales "
+          "what is added to the residual stream by 1/sqrt(2 num_layers); t5 "
+          "is N(0, 1/inputs) with tables of N(0, 1), of which a tied head "
+          "makes logits sqrt(hidden_size) wider than T5's, which scales them"),
       numberKey("init_deviation", 0.02, above(0),
                 "standard deviation of what no fan decides"),
       flagKey("tie_embeddings", true, "logits use the token table"),

@@ -15,7 +15,9 @@ struct Scheme {
 };
 
 // Glorot and Bengio 2010; "xavier" is the chapter's N(0, 1/n) of fan-in n;
-// BERT's truncated normal is cut at two deviations.
+// BERT's truncated normal is cut at two deviations. T5's (Raffel et al. 2020;
+// training-semantics.md 6.3) has no scale of scores: its queries start smaller
+// by what scores are divided by here, which is the same function.
 const Scheme kSchemes[] = {
     {"normal",
      [](double, double, double deviation) { return Init::normal(deviation); },
@@ -40,6 +42,11 @@ const Scheme kSchemes[] = {
        return Init::uniform(std::sqrt(6 / (inputs + outputs)));
      },
      Init::normal},
+    {"t5",
+     [](double inputs, double, double) {
+       return Init::normal(1 / std::sqrt(inputs));
+     },
+     [](double) { return Init::normal(1); }},
 };
 
 const Scheme *find(llvm::StringRef name) {

@@ -322,6 +322,7 @@ TEST(RecipeModule, InitSchemes) {
            // In [-b, b): the scale is the width.
            Wanted{"glorot_uniform", InitKind::Uniform, 2 * 0.03952847,
                   2 * 0.03952847, 0.02},
+           Wanted{"t5", InitKind::Normal, xavier, 0.01804220, 1},
        }) {
     std::string text =
         replaced(kRecipe, "hidden_size = 32", "hidden_size = 768");
