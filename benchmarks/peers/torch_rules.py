@@ -105,16 +105,21 @@ def written(kind):
     return [lambda weights, foreach=foreach: kind(weights, foreach) for foreach in (False, True)]
 
 
+def average(m, v, g, beta1, beta2):
+    """Adam's means of gradients and of their squares, in place."""
+    torch._foreach_mul_(m, beta1)
+    torch._foreach_add_(m, g, alpha=1 - beta1)
+    torch._foreach_mul_(v, beta2)
+    torch._foreach_addcmul_(v, g, g, 1 - beta2)
+
+
 class FairseqAdamW(Written):
     """Epsilon beside the root before its correction."""
 
     states, decay = 2, 0.1
 
     def update(self, decay, w, g, m, v):
-        torch._foreach_mul_(m, 0.9)
-        torch._foreach_add_(m, g, alpha=0.1)
-        torch._foreach_mul_(v, 0.95)
-        torch._foreach_addcmul_(v, g, g, 0.05)
+        average(m, v, g, 0.9, 0.95)
         root = torch._foreach_sqrt(v)
         torch._foreach_add_(root, 1e-8)
         if decay:
@@ -127,10 +132,7 @@ class BertAdam(Written):
     states, decay = 2, 0.01
 
     def update(self, decay, w, g, m, v):
-        torch._foreach_mul_(m, 0.9)
-        torch._foreach_add_(m, g, alpha=0.1)
-        torch._foreach_mul_(v, 0.999)
-        torch._foreach_addcmul_(v, g, g, 0.001)
+        average(m, v, g, 0.9, 0.999)
         root = torch._foreach_sqrt(v)
         torch._foreach_add_(root, 1e-6)
         direction = torch._foreach_div(m, root)

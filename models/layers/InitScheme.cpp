@@ -14,6 +14,10 @@ struct Scheme {
   Init (*table)(double deviation);
 };
 
+Init byFanIn(double inputs, double, double) {
+  return Init::normal(1 / std::sqrt(inputs));
+}
+
 // Glorot and Bengio 2010; "xavier" is the chapter's N(0, 1/n) of fan-in n;
 // BERT's truncated normal is cut at two deviations. T5's (Raffel et al. 2020;
 // training-semantics.md 6.3) has no scale of scores: its queries start smaller
@@ -27,11 +31,7 @@ const Scheme kSchemes[] = {
        return Init::truncated(deviation);
      },
      Init::truncated},
-    {"xavier",
-     [](double inputs, double, double) {
-       return Init::normal(1 / std::sqrt(inputs));
-     },
-     Init::normal},
+    {"xavier", byFanIn, Init::normal},
     {"glorot_normal",
      [](double inputs, double outputs, double) {
        return Init::normal(std::sqrt(2 / (inputs + outputs)));
@@ -42,11 +42,7 @@ const Scheme kSchemes[] = {
        return Init::uniform(std::sqrt(6 / (inputs + outputs)));
      },
      Init::normal},
-    {"t5",
-     [](double inputs, double, double) {
-       return Init::normal(1 / std::sqrt(inputs));
-     },
-     [](double) { return Init::normal(1); }},
+    {"t5", byFanIn, [](double) { return Init::normal(1); }},
 };
 
 const Scheme *find(llvm::StringRef name) {

@@ -9,6 +9,7 @@ and from its emulation, and from each on any number of threads; from tiles, whic
 in another order, nearly the same.
 """
 
+import ctypes
 import os
 import tempfile
 
@@ -88,6 +89,32 @@ def in_type(compute, tolerance, cases, *arguments):
     return [f"{compute} {failure}" for failure in failures]
 
 
+def tiles_granted():
+    """Whether the CPU has tile registers and Linux lets this process use them (AMX)."""
+    arch_prctl, request_permission, tile_data = 158, 0x1023, 18
+    return ctypes.CDLL(None).syscall(arch_prctl, request_permission, tile_data) == 0
+
+
+def rounded(x):
+    """f32 to bfloat16 and back, to nearest, ties to even."""
+    bits = np.asarray(x, np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+def in_tiles(a, b):
+    """a @ b as tiles add up, of one block of the depth: of 16 pairs the first products, and
+    apart the second ones, both together to what was there (docs/decisions/precision.md).
+    Products of bfloat16 are exact in f32."""
+    a, b = rounded(a), rounded(b)
+    total = np.zeros((a.shape[0], b.shape[1]), np.float32)
+    for first in range(0, a.shape[1], 32):
+        sums = [np.zeros_like(total), np.zeros_like(total)]
+        for k in range(first, min(first + 32, a.shape[1])):
+            sums[k % 2] += a[:, k, None] * b[k]
+        total += sums[0] + sums[1]
+    return total
+
+
 def same_bits():
     """Products, with depths of odd length and of several blocks, by each instruction and
     by the emulation, on one thread and three."""
@@ -103,15 +130,17 @@ def same_bits():
         wide = "cpu:x86-64-v4" if "avx512bw" in flags else "cpu:x86-64-v3"
         runs = [(wide, 1), (wide, 3)] + [("cpu:znver4", 2)] * ("avx512_bf16" in flags)
         tiles = "cpu:sapphirerapids"
-        runs += [(tiles, 1), (tiles, 3)] * ("amx_bf16" in flags)
+        runs += [(tiles, 1), (tiles, 3)] * ("amx_bf16" in flags and tiles_granted())
         for target, threads in runs:
             path = os.path.join(folder, "case.plan")
             runtime.compile_plan(text, path, target)
             session = runtime.Session(path, threads)
             rng = np.random.default_rng(3)
+            values = {}
             for case in cases:
                 for name, shape, _ in case.parameters():
-                    session.set(case.symbol(name), rng.standard_normal(shape))
+                    values[case.name, name] = rng.standard_normal(shape).astype(np.float32)
+                    session.set(case.symbol(name), values[case.name, name])
             session.set("control.micro_batch", 0)
             for program in ("count", "accumulate", "predict"):
                 session.run(program)
@@ -119,6 +148,13 @@ def same_bits():
                 name: session.variable(name).copy() for name in session.names()
                 if name.startswith("grad.") or name.endswith(".y")}
             session.close()
+    for case in cases if (tiles, 1) in results else ():
+        a, b = values[case.name, "a"], values[case.name, "b"]
+        if max(a.shape + b.shape) > 700:
+            continue
+        want = in_tiles(a.T if case.name[0] == "t" else a, b.T if case.name[1] == "t" else b)
+        if not np.array_equal(results[tiles, 1][case.name + ".y"].view(np.uint32), want.view(np.uint32)):
+            failures.append(f"{case.name} in tiles adds up in another order")
     first = next(iter(results))
     for other in list(results)[1:]:
         same_target = next(run for run in results if run[0] == other[0])

@@ -56,8 +56,9 @@ RegisterTile chooseTileRegisters(std::optional<int64_t> m_bound,
 /// Factors of 16 bits are multiplied in f32: packing widens them, or panels
 /// hold pairs of bfloat16 next to each other in depth, for instructions that
 /// multiply pairs. Widened and in vectors they add up in the same order: of
-/// each pair, the second product first, one rounding each. Tiles add up 16
-/// pairs, first to last, and then what was there.
+/// each pair, the second product first, one rounding each. Tiles add up the
+/// first products of 16 pairs and, apart, the second ones, then both together
+/// to what was there.
 struct ProductFunction {
   enum Kind {
     /// Packs columns of B[K, N], as it lies in memory or `transposed`, into
